@@ -1,0 +1,45 @@
+"""Writing a file so that it is whole or not there."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from secrets import token_hex
+
+__all__ = ["write_atomically"]
+
+
+def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
+    """Replace the file at *path* by *data*, or leave it as it is if that fails.
+
+    Parameters
+    ----------
+    path
+        The file; its folder must exist.
+    data
+        The whole content.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+
+    Examples
+    --------
+    >>> from tempfile import TemporaryDirectory
+    >>> with TemporaryDirectory() as folder:
+    ...     write_atomically(f"{folder}/note", b"text")
+    ...     Path(folder, "note").read_bytes()
+    b'text'
+    """
+    target = Path(path)
+    temporary = target.with_name(f".{target.name}.{token_hex(8)}")
+    try:
+        with temporary.open("xb") as file:
+            file.write(data)
+            file.flush()
+            os.fsync(file.fileno())
+        temporary.replace(target)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise

@@ -1,0 +1,176 @@
+"""What the `TorchInferenceTile` cannot honour, refused rather than ignored."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from math import isinf
+from operator import attrgetter
+from typing import Any, Final
+
+from refsim.config.checks import shown
+from refsim.config.enums import (
+    AnalogMVType,
+    BoundManagementType,
+    NoiseManagementType,
+    WeightClipType,
+    WeightModifierType,
+    WeightNoiseType,
+)
+from refsim.config.pre_post import PrePostProcessingParameterQuant
+from refsim.config.rpu import InferenceRPUConfig, QuantizedTorchInferenceRPUConfig
+from refsim.errors import ConfigError
+
+__all__ = ["check_torch_inference"]
+
+_HONOURED: Final[dict[str, tuple[Any, ...]]] = {
+    "runtime.on_the_fly_bindings": (False,),
+    "runtime.offload_input": (False,),
+    "runtime.offload_gradient": (False,),
+    "forward.mv_type": (AnalogMVType.ONE_PASS,),
+    "forward.bound_management": (
+        BoundManagementType.NONE,
+        BoundManagementType.ITERATIVE,
+        BoundManagementType.ITERATIVE_WORST_CASE,
+    ),
+    "forward.noise_management": (
+        NoiseManagementType.NONE,
+        NoiseManagementType.ABS_MAX,
+        NoiseManagementType.MAX,
+        NoiseManagementType.CONSTANT,
+    ),
+    "forward.w_noise": (0,),
+    "forward.w_noise_type": (WeightNoiseType.NONE,),
+    "forward.ir_drop": (0,),
+    "forward.out_nonlinearity": (0,),
+    "forward.out_nonlinearity_std": (0,),
+    "forward.slope_calibration": (0,),
+    "forward.v_offset_std": (0,),
+    "forward.r_series": (0,),
+    "forward.w_read_asymmetry_dtod": (0,),
+    "backward.is_perfect": (True,),
+    "clip.type": (
+        WeightClipType.NONE,
+        WeightClipType.FIXED_VALUE,
+        WeightClipType.LAYER_GAUSSIAN,
+    ),
+    "modifier.type": (
+        WeightModifierType.NONE,
+        WeightModifierType.DISCRETIZE,
+        WeightModifierType.MULT_NORMAL,
+        WeightModifierType.ADD_NORMAL,
+        WeightModifierType.COPY,
+    ),
+    "modifier.enable_during_test": (False,),
+    "modifier.copy_last_column": (False,),
+    "modifier.pdrop": (0,),
+    "remap.remapped_wmax": (1,),
+    "remap.max_scale_range": (0,),
+    "remap.max_scale_ref": (0,),
+}
+"""Each field that the tile honours for some values only, and these values."""
+
+_READ: Final = {path: attrgetter(path) for path in _HONOURED}
+
+
+def check_torch_inference(config: Any, bias: bool) -> None:
+    """Refuse a configuration that a `TorchInferenceTile` cannot honour.
+
+    Parameters
+    ----------
+    config
+        The configuration of the tile, an `InferenceRPUConfig` or a subclass.
+    bias
+        Whether the tile has a bias.
+
+    Raises
+    ------
+    ConfigError
+        On the first field that asks for what the tile does not do.
+
+    Notes
+    -----
+    What aihwkit refuses at the creation of its torch tile is refused here, with a perfect forward
+    pass as well. Refused too is what it accepts and then ignores or fails on later.
+
+    Examples
+    --------
+    >>> from refsim.config import IOParameters, TorchInferenceRPUConfig
+    >>> check_torch_inference(TorchInferenceRPUConfig(), bias=True)
+    >>> check_torch_inference(TorchInferenceRPUConfig(forward=IOParameters(ir_drop=1.0)), bias=True)
+    Traceback (most recent call last):
+        ...
+    refsim.errors.ConfigError: forward.ir_drop is 1.0, but TorchInferenceTile supports only 0.
+    """
+    if not isinstance(config, InferenceRPUConfig):
+        raise ConfigError(
+            f"config is {shown(type(config).__name__)}, but TorchInferenceTile takes a "
+            "TorchInferenceRPUConfig."
+        )
+    for path, values in _HONOURED.items():
+        value = _READ[path](config)
+        if value not in values:
+            allowed = " or ".join(shown(item) for item in values)
+            raise ConfigError(
+                f"{path} is {shown(value)}, but TorchInferenceTile supports only {allowed}."
+            )
+    for problem in _conflicts(config, bias):
+        raise ConfigError(problem)
+
+
+def _conflicts(config: InferenceRPUConfig, bias: bool) -> Iterator[str]:
+    """The sentences for fields that are refused depending on others."""
+    if config.runtime.matmul == "fast":
+        yield "runtime.matmul is 'fast', which is not part of this version of refsim."
+    if bias and not config.mapping.digital_bias:
+        yield "mapping.digital_bias is False, but TorchInferenceTile has only a digital bias."
+    input_range = config.pre_post.input_range
+    if input_range.enable and input_range.manage_output_clipping:
+        path = "pre_post.input_range.manage_output_clipping"
+        yield f"{path} is True, which is not part of this version of refsim."
+    yield from _quantised(config)
+    yield from _forward(config)
+    yield from _weights(config)
+
+
+def _quantised(config: InferenceRPUConfig) -> Iterator[str]:
+    takes = "but only QuantizedTorchInferenceTile quantises"
+    if isinstance(config.pre_post, PrePostProcessingParameterQuant):
+        n_bits = config.pre_post.periph_quant.n_bits
+        if n_bits > 0:
+            yield f"pre_post.periph_quant.n_bits is {n_bits}, {takes} its periphery."
+    if isinstance(config, QuantizedTorchInferenceRPUConfig):
+        quantiser = config.act_quant_config
+        if quantiser is not None and quantiser.n_bits > 0:
+            yield f"act_quant_config.n_bits is {quantiser.n_bits}, {takes} its outputs."
+
+
+def _forward(config: InferenceRPUConfig) -> Iterator[str]:
+    forward = config.forward
+    if forward.v_offset_w_min > 0:
+        yield (
+            f"forward.v_offset_w_min is {forward.v_offset_w_min}, but TorchInferenceTile supports "
+            "only 0 or a negative number."
+        )
+    converters = {"inp": (forward.inp_res, forward.inp_bound)}
+    converters["out"] = (forward.out_res, forward.out_bound)
+    for side, (res, bound) in converters.items():
+        if not forward.is_perfect and res > 0 and (bound == 0 or isinf(bound)):
+            yield (
+                f"forward.{side}_bound is {bound}, but rounding (forward.{side}_res is {res}) "
+                "needs a finite bound other than 0."
+            )
+
+
+def _weights(config: InferenceRPUConfig) -> Iterator[str]:
+    modifier, clip = config.modifier, config.clip
+    if modifier.type is WeightModifierType.DISCRETIZE and modifier.res <= 0:
+        yield (
+            f"modifier.res is {modifier.res}, but WeightModifierType.DISCRETIZE needs a resolution "
+            "above 0."
+        )
+    refuses = config.choices.fixed_clip_nonpositive == "error"
+    if clip.type is WeightClipType.FIXED_VALUE and clip.fixed_value <= 0 and refuses:
+        yield (
+            f"clip.fixed_value is {clip.fixed_value}, but WeightClipType.FIXED_VALUE needs a value "
+            "above 0."
+        )
