@@ -1,0 +1,8 @@
+"""Analog tiles: state around the pure functions of a backend."""
+
+from __future__ import annotations
+
+from .torch_inference import TorchInferenceTile
+from .trace import Stage, Trace
+
+__all__ = ["Stage", "TorchInferenceTile", "Trace"]

@@ -1,0 +1,109 @@
+"""Tiles in files: safetensors with the configuration in the header, written atomically."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+from typing import Any
+
+from refsim.config.atomic import write_atomically
+from refsim.config.files import from_json, to_json
+from refsim.errors import InputError, StateError
+
+from .state import Tile
+
+FORMAT = "refsim-tile-1"
+
+
+def save(path: str | os.PathLike[str], tile: Tile) -> None:
+    """Write a tile - configuration, parameters, buffers, random state - to a safetensors file.
+
+    The file appears under its name only when it is complete. Gradients and a pending backward pass are not saved.
+
+    Parameters
+    ----------
+    path
+        Name of the file.
+    tile
+        Any tile.
+
+    Raises
+    ------
+    InputError
+        If ``tile`` is not a tile.
+    OSError
+        If the file cannot be written.
+    """
+    from safetensors.numpy import save as to_bytes
+
+    if not isinstance(tile, Tile):
+        raise InputError(f"tile is {type(tile).__name__}, allowed are refsim's tiles.")
+    header = {
+        "format": FORMAT,
+        "class": type(tile).__name__,
+        "out_size": tile.out_size,
+        "in_size": tile.in_size,
+        "bias": tile.has_bias,
+        "backend": tile.backend,
+        "name": tile.name,
+        "training": tile.training,
+        "config": to_json(tile.config),
+    }
+    write_atomically(path, to_bytes(tile.state_dict(), {"refsim": json.dumps(header)}))
+
+
+def load(path: str | os.PathLike[str], backend: str | None = None) -> Any:
+    """Read a tile that :func:`save` wrote.
+
+    Parameters
+    ----------
+    path
+        Name of the file.
+    backend
+        Backend of the new tile; that of the saved one by default.
+
+    Returns
+    -------
+    The tile, which goes on to the same bits as the saved one.
+
+    Raises
+    ------
+    InputError
+        If the file is truncated, not a safetensors file, or not refsim's.
+    OSError
+        If the file cannot be read.
+    """
+    state, header = _read(Path(path))
+    try:
+        config = from_json(header["config"])
+        tile: Tile = config.create_tile(
+            out_size=header["out_size"],
+            in_size=header["in_size"],
+            bias=header["bias"],
+            backend=backend or header["backend"],
+            name=header["name"],
+        )
+        if type(tile).__name__ != header["class"]:
+            raise InputError(
+                f"the configuration makes a {type(tile).__name__}, not a {header['class']}"
+            )
+        tile.load_state_dict(state)
+        return tile.train(bool(header["training"]))
+    except (KeyError, TypeError, StateError) as error:
+        raise InputError(f"{path} is not a whole refsim checkpoint: {error}") from error
+
+
+def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    from safetensors import SafetensorError, safe_open
+
+    path.stat()
+    try:
+        with safe_open(path, framework="np") as file:
+            header = json.loads((file.metadata() or {}).get("refsim", "null"))
+            state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except (SafetensorError, ValueError, TypeError) as error:
+        raise InputError(f"{path} is not a readable safetensors file: {error}") from None
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise InputError(f"{path} was not written by refsim.save, allowed is the format {FORMAT}.")
+    return state, header

@@ -1,0 +1,34 @@
+"""The effective weight of a training forward pass (clauses WM)."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from refsim.config import WeightModifierType
+from refsim.spec.sums import Array
+
+from .noise import NoiseSource
+from .settings import grid_step, typed
+
+if TYPE_CHECKING:
+    from .state import Tile
+
+
+def effective_weight(tile: Tile, noise: NoiseSource, rows: int) -> Array:
+    """Weight ``(O, I)`` with the configured modification, or ``(N, O, I)`` with a sample for every row."""
+    ops, weight, p = tile.ops, tile.parameters["weight"], tile.config.modifier
+    kind, T = p.type, tile.dtype
+    shape = (rows, *weight.shape) if p.per_batch_sample else weight.shape
+    largest = float(ops.abs_max(weight)) if p.rel_to_actual_wmax else p.assumed_wmax
+    if kind == WeightModifierType.ADD_NORMAL and p.std_dev > 0:
+        deviates = noise.weights("weight_noise", shape)
+        return ops.additive_noise_weight(weight, deviates, T.type(p.std_dev * largest))
+    if kind == WeightModifierType.MULT_NORMAL and p.std_dev > 0:
+        deviates = noise.weights("weight_noise", shape)
+        scale = typed(p.std_dev, T, "modifier.std_dev")
+        return ops.multiplicative_noise_weight(weight, deviates, scale)
+    if kind == WeightModifierType.DISCRETIZE:
+        rounding = noise.weights("weight_sto_round", shape) if p.sto_round else None
+        step = T.type(grid_step(p.res, largest))
+        return ops.discretised_weight(weight, step, rounding)
+    return weight.copy()

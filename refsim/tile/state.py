@@ -1,0 +1,362 @@
+"""What every tile holds: parameters, buffers, gradients, weights and scales."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from operator import attrgetter
+from typing import Any, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refsim import backends
+from refsim.config import WeightRemapType
+from refsim.errors import ConfigError, InputError, RangeError, ShapeError, StateError
+from refsim.random import STREAMS, checked_seed
+from refsim.spec.sums import Array, Scalar
+
+from .arrays import as_array, as_scalar, of_shape
+from .settings import DATA_TYPES, typed
+
+RANDOM_STATE = ("random_seed", "random_step")
+FIXED_AT_CREATION = (
+    "runtime.data_type",
+    "pre_post.input_range.enable",
+    "pre_post.input_range.learn_input_range",
+    "mapping.learn_out_scaling",
+    "mapping.out_scaling_columnwise",
+    "forward.out_noise_std",
+)
+
+
+class Tile:
+    """State of an analog tile; the tile classes add forward and backward.
+
+    Parameters
+    ----------
+    out_size, in_size
+        Numbers of outputs and inputs, at least 1.
+    config
+        Configuration; the tile keeps a deep copy as ``tile.config``, and a change of the copy acts from the next
+        forward pass.
+    bias
+        Whether the tile has a digital bias.
+    seed
+        Seed of all random numbers of the tile, ``0 <= seed < 2**64``.
+    backend
+        ``"cpu"``, ``"spec"`` or ``"cuda"``.
+    name
+        Name for messages; class and sizes by default.
+    """
+
+    def __init__(
+        self,
+        out_size: int,
+        in_size: int,
+        config: Any,
+        bias: bool = False,
+        seed: int = 0,
+        backend: str = "cpu",
+        name: str | None = None,
+    ) -> None:
+        self.out_size, self.in_size = _size(out_size, "out_size"), _size(in_size, "in_size")
+        self.name = name or f"{type(self).__name__}({out_size}, {in_size})"
+        self.config = copy.deepcopy(config)
+        self.seed = checked_seed(seed)
+        self.step = 0
+        self.training = True
+        self.backend = backend
+        self.ops = backends.load(backend)
+        self.dtype = DATA_TYPES[self.config.runtime.data_type]
+        self.has_bias = bool(bias)
+        self.check_config()
+        self.parameters: dict[str, Array] = {}
+        self.buffers: dict[str, Array] = {}
+        self.gradients: dict[str, Array] = {}
+        self._fixed = self._fixed_values()
+        self._create_state()
+
+    def post_update(self) -> None:
+        """What follows an optimiser step; nothing here."""
+
+    def check_config(self) -> None:
+        """Refuse what this tile class cannot honour, with a :class:`~refsim.ConfigError`."""
+
+    def check_unchanged(self) -> None:
+        """Refuse a configuration in which a field that shapes the state was changed after creation.
+
+        Raises
+        ------
+        ConfigError
+            Naming the field.
+        """
+        for name, value in self._fixed_values().items():
+            if value != self._fixed[name]:
+                raise ConfigError(
+                    f"{name} of {self.name} was changed from {self._fixed[name]!r} to {value!r} after creation, "
+                    "create a new tile instead."
+                )
+
+    def _fixed_values(self) -> dict[str, object]:
+        return {name: attrgetter(name)(self.config) for name in FIXED_AT_CREATION}
+
+    def _create_state(self) -> None:
+        T, mapping, p = self.dtype, self.config.mapping, self.config.pre_post.input_range
+        self.parameters["weight"] = np.zeros((self.out_size, self.in_size), dtype=T)
+        if self.has_bias:
+            self.parameters["bias"] = np.zeros(self.out_size, dtype=T)
+        if mapping.learn_out_scaling:
+            count = self.out_size if mapping.out_scaling_columnwise else 1
+            self.parameters["out_scaling_alpha"] = np.ones(count, dtype=T)
+        remapped = self._remap_type() != WeightRemapType.NONE
+        if mapping.weight_scaling_omega != 0 or remapped:
+            count = self.out_size if mapping.weight_scaling_columnwise or remapped else 1
+            self.buffers["mapping_scales"] = np.ones(count, dtype=T)
+        if p.enable:
+            holder = self.parameters if p.learn_input_range else self.buffers
+            holder["input_range"] = np.full(1, typed(p.init_value, T, "input_range.init_value"))
+            self.buffers["input_range_update_idx"] = np.zeros(1, dtype=np.float32)
+        if getattr(getattr(self.config, "forward", None), "out_noise_std", 0.0) > 0:
+            self.buffers["out_noise_values"] = self._drawn_out_noise()
+
+    def _remap_type(self) -> WeightRemapType:
+        return self.config.remap.type if hasattr(self.config, "remap") else WeightRemapType.NONE
+
+    def _drawn_out_noise(self) -> Array:
+        T, io = self.dtype, self.config.forward
+        spread = io.out_noise_std if self.config.choices.out_noise_std == "fraction" else 1.0
+        strength = np.full((1, self.out_size), typed(io.out_noise, T, "forward.out_noise"))
+        deviates = self.ops.normal(self.seed, STREAMS["out_noise_std"], 0, 0, self.out_size)
+        noisy = self.ops.multiplicative_noise_weight(
+            strength, deviates.astype(T).reshape(1, -1), typed(spread, T, "forward.out_noise_std")
+        )
+        return np.abs(noisy[0])
+
+    # ----- modes and simple access
+
+    def train(self, mode: bool = True) -> Self:
+        """Switch to training; returns the tile."""
+        self.training = mode
+        return self
+
+    def eval(self) -> Self:
+        """Switch to evaluation; returns the tile."""
+        return self.train(False)
+
+    def zero_grad(self) -> None:
+        """Discard all gradients."""
+        self.gradients.clear()
+
+    def value(self, name: str) -> Array | None:
+        """The live array of a parameter or buffer, None if the tile has none of that name."""
+        return self.parameters.get(name, self.buffers.get(name))
+
+    def input_range(self) -> Scalar | None:
+        """The input range as a scalar, None if disabled; a :class:`~refsim.RangeError` if it is 0, NaN or infinite."""
+        stored = self.value("input_range")
+        if stored is None:
+            return None
+        return self.checked_range(stored[0])
+
+    def checked_range(self, r: Scalar) -> Scalar:
+        """The range; a :class:`~refsim.RangeError` if it cannot be divided by."""
+        if r == 0 or not np.isfinite(r):
+            raise RangeError(
+                f"the input range of {self.name} is {r} at step {self.step}, allowed are finite numbers other than 0."
+            )
+        return r
+
+    def set_input_range(self, value: object) -> None:
+        """Store the magnitude of a number, or of the first element of an array, as the input range.
+
+        Raises
+        ------
+        ConfigError
+            If the configuration has no input range.
+        InputError
+            If the value is not a finite number; a :class:`~refsim.RangeError` if it is 0.
+        """
+        stored = self.value("input_range")
+        if stored is None:
+            raise ConfigError(
+                f"{self.name} has no input range; set pre_post.input_range.enable=True."
+            )
+        stored[0] = self.checked_range(np.abs(as_scalar(value, self.dtype, "input_range")))
+
+    # ----- weights and scales
+
+    def set_weights(
+        self, weight: object, bias: object = None, weight_scaling_omega: float | None = None
+    ) -> None:
+        """Store a weight, scaled as configured, and a bias.
+
+        Parameters
+        ----------
+        weight
+            ``(out, in)``.
+        bias
+            ``(out,)``; None leaves the present one.
+        weight_scaling_omega
+            Replaces ``mapping.weight_scaling_omega`` for this call; scaling takes place if it is positive.
+        """
+        W = of_shape(weight, self.dtype, (self.out_size, self.in_size), "weight")
+        b = None if bias is None else of_shape(bias, self.dtype, (self.out_size,), "bias")
+        if b is not None and not self.has_bias:
+            raise InputError(f"bias was given, but {self.name} was created with bias=False.")
+        mapping = self.config.mapping
+        omega = (
+            mapping.weight_scaling_omega if weight_scaling_omega is None else weight_scaling_omega
+        )
+        if omega > 0:
+            scale = self.ops.mapping_scales(
+                W,
+                typed(omega, self.dtype, "weight_scaling_omega"),
+                mapping.weight_scaling_columnwise,
+            )
+            W = self.ops.stored_weight(W, self.usable_scale(scale))
+            self.set_scales(scale)
+        self.parameters["weight"][...] = W
+        if b is not None:
+            self.parameters["bias"][...] = b
+
+    def get_weights(self, apply_weight_scaling: bool = True) -> tuple[Array, Array | None]:
+        """Copies of weight and bias; the weight as ``(W * s) * a`` or as stored."""
+        weight = self.logical_weight() if apply_weight_scaling else self.parameters["weight"].copy()
+        bias = self.parameters.get("bias")
+        return weight, None if bias is None else bias.copy()
+
+    def logical_weight(self) -> Array:
+        """``(W * s) * a``, absent factors left out; a new array."""
+        weight = self.parameters["weight"].copy()
+        for name in ("mapping_scales", "out_scaling_alpha"):
+            scale = self.value(name)
+            if scale is not None:
+                weight = self.ops.row_scaled(weight, scale)
+        return weight
+
+    def get_scales(self) -> Array | None:
+        """A copy of ``s * a``, absent factors left out; None if there is neither."""
+        s, a = self.value("mapping_scales"), self.value("out_scaling_alpha")
+        if s is not None and a is not None:
+            return s * a
+        present = s if s is not None else a
+        return None if present is None else present.copy()
+
+    def set_scales(self, value: object) -> None:
+        """Set the mapping scales and reset learned output scales to 1.
+
+        Parameters
+        ----------
+        value
+            One number fills the present scales; ``(out,)`` replaces them; None removes them.
+        """
+        present = self.buffers.get("mapping_scales")
+        if value is None:
+            self.buffers.pop("mapping_scales", None)
+        else:
+            scale = self._scales(value)
+            if present is not None and scale.size in (1, present.size):
+                present[...] = scale
+            else:
+                self.buffers["mapping_scales"] = scale.copy()
+        if "out_scaling_alpha" in self.parameters:
+            self.parameters["out_scaling_alpha"][...] = 1
+
+    def _scales(self, value: object) -> Array:
+        if isinstance(value, (int, float)):
+            return self.usable_scale(np.full(1, as_scalar(value, self.dtype, "scales")))
+        scale = as_array(value, self.dtype, "scales").reshape(-1)
+        if scale.size not in (1, self.out_size):
+            raise ShapeError(f"scales has {scale.size} elements, allowed are 1 or {self.out_size}.")
+        return self.usable_scale(scale)
+
+    def usable_scale(self, scale: Array) -> Array:
+        """The scales; an :class:`~refsim.InputError` if one is 0 or not finite."""
+        if not (np.isfinite(scale).all() and scale.all()):
+            raise InputError(
+                f"the scales of {self.name} contain 0, NaN or infinity, allowed are other numbers."
+            )
+        return scale
+
+    # ----- state dict
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Copies of all parameters and buffers, with the address of the next random number."""
+        state: dict[str, NDArray[Any]] = {
+            name: array.copy() for name, array in (self.parameters | self.buffers).items()
+        }
+        state["random_seed"] = np.array([self.seed], dtype=np.uint64)
+        state["random_step"] = np.array([self.step], dtype=np.uint64)
+        return state
+
+    def load_state_dict(self, state: Mapping[str, object], strict: bool = True) -> None:
+        """Take over a state; nothing is changed if any part does not fit.
+
+        Parameters
+        ----------
+        state
+            As from :meth:`state_dict`.
+        strict
+            Whether missing and unexpected names are an error.
+
+        Raises
+        ------
+        StateError
+            If names are missing or unexpected.
+        ShapeError, InputError
+            If an array does not fit.
+        """
+        own = self.parameters | self.buffers
+        known = [*own, *RANDOM_STATE, "mapping_scales"]
+        unexpected = [name for name in state if name not in known]
+        missing = [name for name in known if name not in state and name != "mapping_scales"]
+        if strict and (missing or unexpected):
+            raise StateError(
+                f"the state does not fit {self.name}: "
+                f"missing {missing or 'nothing'}, unexpected {unexpected or 'nothing'}."
+            )
+        accepted = {
+            name: self._accepted(name, own.get(name), state[name])
+            for name in known
+            if name in state
+        }
+        seed, step = (accepted.pop(name, None) for name in RANDOM_STATE)
+        if "mapping_scales" not in accepted and strict:
+            self.buffers.pop("mapping_scales", None)
+        for name, array in accepted.items():
+            present = self.value(name)
+            if present is not None and present.shape == array.shape:
+                present[...] = array
+            else:
+                self.buffers[name] = array.copy()
+        self.seed = self.seed if seed is None else int(seed[0])
+        self.step = self.step if step is None else int(step[0])
+        self.gradients.clear()
+        self._forget()
+
+    def _accepted(self, name: str, present: Array | None, value: object) -> NDArray[Any]:
+        if name in RANDOM_STATE:
+            number = np.asarray(value)
+            if number.shape != (1,) or number.dtype.kind not in "iu" or int(number[0]) < 0:
+                raise InputError(
+                    f"{name} is {value!r}, allowed is an array with one integer from 0 to 2**64 - 1."
+                )
+            return number
+        T = np.dtype(np.float32) if name == "input_range_update_idx" else self.dtype
+        if name == "mapping_scales":
+            return self.usable_scale(self._scales(value))
+        assert present is not None
+        array = of_shape(value, T, present.shape, name)
+        if name == "input_range":
+            self.checked_range(array[0])
+        return array
+
+    def _forget(self) -> None:
+        """Drop what a pending backward pass would use."""
+
+
+def _size(value: object, name: str) -> int:
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
+        raise ShapeError(f"{name} is {value!r}, allowed are integers from 1.")
+    return int(value)

@@ -1,0 +1,356 @@
+"""The tile of the autograd path (clauses IR, NM, BM, DC, MV, PP, BP, WM, WP in their order)."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal, overload
+
+import numpy as np
+
+from refsim.config.support import check_torch_inference
+from refsim.errors import RangeWarning, ShapeError, StateError
+from refsim.spec.sums import Array, Scalar
+
+from . import core, modifier, post_update, settings
+from .arrays import as_rows
+from .core import CoreRecord, finite
+from .noise import NoiseSource
+from .state import Tile
+from .trace import NoTrace, Trace
+
+
+@dataclass
+class ForwardRecord:
+    """What the backward pass needs of the last forward pass."""
+
+    lead: tuple[int, ...]
+    x: Array
+    r: Scalar | None
+    c: Array
+    core: CoreRecord
+    s: Array | None
+    kappa: Array | None
+    scaled: Array
+    a: Array | None
+
+
+class TorchInferenceTile(Tile):
+    """Analog tile whose gradients follow the chain rule through converters, plus the rule of the input range.
+
+    The name is aihwkit's; no PyTorch is involved. Parameters as for :class:`refsim.tile.state.Tile`.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration asks for something that this tile cannot honour.
+
+    Examples
+    --------
+    >>> import numpy as np, refsim as rs
+    >>> io = rs.IOParameters(inp_res=4, out_res=-1, out_noise=0.0,
+    ...     noise_management=rs.NoiseManagementType.NONE, bound_management=rs.BoundManagementType.NONE)
+    >>> tile = rs.TorchInferenceRPUConfig(forward=io).create_tile(out_size=1, in_size=2, backend="spec")
+    >>> tile.set_weights([[2.0, -1.0]])
+    >>> tile.forward([[0.6, 0.2]])
+    array([[1.]], dtype=float32)
+    >>> tile.backward([[1.0]])
+    array([[ 2., -1.]], dtype=float32)
+    >>> tile.gradients["weight"]
+    array([[0.5, 0. ]], dtype=float32)
+    """
+
+    _record: ForwardRecord | None = None
+    _warned: bool = False
+
+    def check_config(self) -> None:
+        """Refuse what the autograd path cannot honour."""
+        check_torch_inference(self.config, self.has_bias)
+
+    def __call__(self, x: object, **options: Any) -> Any:
+        """The same as :meth:`forward`."""
+        return self.forward(x, **options)
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(out_size={self.out_size}, in_size={self.in_size}, bias={self.has_bias}, "
+            f"seed={self.seed}, backend={self.backend!r}, name={self.name!r})"
+        )
+
+    def _forget(self) -> None:
+        self._record = None
+
+    @overload
+    def forward(
+        self, x: object, *, noise: Mapping[str, object] | None = None, trace: Literal[False] = False
+    ) -> Array: ...
+
+    @overload
+    def forward(
+        self, x: object, *, noise: Mapping[str, object] | None = None, trace: Literal[True]
+    ) -> tuple[Array, Trace]: ...
+
+    def forward(
+        self, x: object, *, noise: Mapping[str, object] | None = None, trace: bool = False
+    ) -> Array | tuple[Array, Trace]:
+        """Output of the tile for a batch.
+
+        Parameters
+        ----------
+        x
+            ``(..., in)``, real numbers that the data type of the tile holds exactly.
+        noise
+            Noise arrays to use instead of addressed numbers, by name: ``inp_noise``, ``out_noise``,
+            ``weight_noise`` (unit deviates), ``inp_sto_round``, ``out_sto_round``, ``weight_sto_round`` (uniforms in
+            [-0.5, 0.5)). With bound management those of inputs and outputs have a leading axis of passes.
+        trace
+            Whether to return the trace as well.
+
+        Returns
+        -------
+        ``(..., out)``; with ``trace=True`` also a :class:`~refsim.tile.trace.Trace` with every intermediate and
+        the noise used.
+
+        Raises
+        ------
+        InputError, ShapeError
+            If ``x`` or ``noise`` does not fit; nothing is changed.
+        StateError
+            If the range is 0, NaN or infinite, or a sum overflows; nothing is changed.
+        ConfigError
+            If the configuration was changed to something that the tile cannot honour.
+        """
+        self.check_config()
+        self.check_unchanged()
+        self.check_live()
+        rows, lead = as_rows(x, self.dtype, self.in_size, "x")
+        kept = Trace() if trace else NoTrace()
+        with np.errstate(all="ignore"):
+            y = self._forward(rows, lead, noise, kept)
+        y = y.reshape(*lead, self.out_size)
+        return (y, kept) if trace else y
+
+    def _forward(
+        self, x: Array, lead: tuple[int, ...], given: Mapping[str, object] | None, trace: Trace
+    ) -> Array:
+        T, ops, config = self.dtype, self.ops, self.config
+        s = settings.core(config.forward, T)
+        noise = NoiseSource(ops, self.seed, self.step, T, lead, s.iterative, given)
+        trace.add("IR-2", "input", x)
+        r, counter = self._current_range(x)
+        trace.add("IR-1", "input_range", r)
+        c = x.copy() if r is None else ops.clipped_input(x, r)
+        v = c if r is None else ops.scaled_input(c, r)
+        trace.add("IR-2", "clipped_input", c)
+        trace.add("IR-3", "scaled_input", v)
+        weight = (
+            modifier.effective_weight(self, noise, len(x))
+            if self.training
+            else self.parameters["weight"].copy()
+        )
+        trace.add("WM-2", "effective_weight", weight)
+        record = core.forward(ops, v, weight, s, self._out_noise(s), noise, trace, self.name)
+        kappa, a = self._kappa(r), self._copied("out_scaling_alpha")
+        scaled = record.z if kappa is None else ops.scaled_output(record.z, kappa)
+        y = self._periphery(scaled, a)
+        trace.add("PP-1", "scaled_output", scaled)
+        trace.add("PP-2", "output", y)
+        trace.noise = noise.used
+        finite(y, f"the output of {self.name}")
+        self._commit(x, r, counter)
+        self._record = ForwardRecord(
+            lead, x.copy(), r, c, record, self._copied("mapping_scales"), kappa, scaled, a
+        )
+        return y
+
+    def _current_range(self, x: Array) -> tuple[Scalar | None, Scalar | None]:
+        """Range for this batch and the counter after it, without changing state."""
+        s = settings.input_range(
+            self.config.pre_post.input_range, self.config.choices.gradient_scale_applies, self.dtype
+        )
+        stored = self.value("input_range")
+        if s is None or stored is None:
+            return None, None
+        r, T = stored[0], self.dtype.type
+        k = self.buffers["input_range_update_idx"][0]
+        if self.training and len(x) and k < s.init_batches:
+            deviation = (
+                finite(self.ops.standard_deviation(x), "the standard deviation of x")
+                if x.size > 1
+                else T(0)
+            )
+            if deviation > 0:
+                r, k = (
+                    self.ops.range_from_data(r, T(k), deviation, s.init_std_alpha),
+                    k + np.float32(1),
+                )
+            r = np.abs(r)
+        self.checked_range(r)
+        if r < 0 and not self._warned:
+            self._warned = True
+            warnings.warn(
+                f"the input range of {self.name} is negative ({r}).", RangeWarning, stacklevel=4
+            )
+        return r, k
+
+    def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None) -> None:
+        if len(x) == 0:
+            return
+        self.step += 1
+        if r is not None and self.training:
+            stored = self.value("input_range")
+            assert stored is not None
+            stored[0] = r
+            self.buffers["input_range_update_idx"][0] = counter
+
+    def _out_noise(self, s: settings.Core) -> Array:
+        values = self.buffers.get("out_noise_values")
+        return np.full(1, s.adc.noise) if values is None else values
+
+    def _kappa(self, r: Scalar | None) -> Array | None:
+        s = self.buffers.get("mapping_scales")
+        if r is None:
+            return None if s is None else s.copy()
+        factor = np.full(1, r)
+        return factor if s is None else self.ops.merged_scale(factor, s)
+
+    def _copied(self, name: str) -> Array | None:
+        value = self.value(name)
+        return None if value is None else value.copy()
+
+    def _periphery(self, y: Array, a: Array | None) -> Array:
+        b = self.parameters.get("bias")
+        if a is not None:
+            y = self.ops.scaled_output(y, a)
+        return y if b is None else self.ops.shifted_output(y, b)
+
+    def check_live(self) -> None:
+        """Refuse live arrays whose data type or shape was changed from outside."""
+        if self.parameters["weight"].shape != (self.out_size, self.in_size):
+            raise ShapeError(
+                f"weight has shape {self.parameters['weight'].shape}, allowed is {(self.out_size, self.in_size)}."
+            )
+        for name, array in (self.parameters | self.buffers).items():
+            expected = np.float32 if name == "input_range_update_idx" else self.dtype
+            if array.dtype != expected:
+                raise StateError(
+                    f"{name} of {self.name} has dtype {array.dtype}, allowed is {np.dtype(expected)}."
+                )
+
+    @overload
+    def backward(self, dy: object, *, trace: Literal[False] = False) -> Array: ...
+
+    @overload
+    def backward(self, dy: object, *, trace: Literal[True]) -> tuple[Array, Trace]: ...
+
+    def backward(self, dy: object, *, trace: bool = False) -> Array | tuple[Array, Trace]:
+        """Gradient of the input, and of all parameters, accumulated in ``tile.gradients``.
+
+        Parameters
+        ----------
+        dy
+            ``(..., out)``, gradient of the loss with respect to the output of the last forward pass.
+        trace
+            Whether to return the trace as well.
+
+        Returns
+        -------
+        ``(..., in)``, gradient of the loss with respect to the input; with ``trace=True`` also the trace.
+
+        Raises
+        ------
+        StateError
+            If there is no forward pass to go back through, or a sum overflows; nothing is changed.
+        InputError, ShapeError
+            If ``dy`` does not fit; nothing is changed.
+        """
+        if self._record is None:
+            raise StateError(
+                f"backward of {self.name} needs a forward pass before it, each is used once."
+            )
+        g, lead = as_rows(dy, self.dtype, self.out_size, "dy")
+        if lead != self._record.lead:
+            raise ShapeError(
+                f"dy has shape {(*lead, self.out_size)}, allowed is {(*self._record.lead, self.out_size)}."
+            )
+        kept = Trace() if trace else NoTrace()
+        with np.errstate(all="ignore"):
+            dx, new = self._backward(self._record, g, kept)
+            sums = {name: self._accumulated(name, value) for name, value in new.items()}
+        self.gradients.update(sums)
+        self._record = None
+        dx = dx.reshape(*lead, self.in_size)
+        return (dx, kept) if trace else dx
+
+    def _accumulated(self, name: str, value: Array) -> Array:
+        present = self.gradients.get(name)
+        total = value if present is None else present + value
+        return finite(total, f"the gradient of {name} of {self.name}")
+
+    def _backward(
+        self, record: ForwardRecord, g: Array, trace: Trace
+    ) -> tuple[Array, dict[str, Array]]:
+        ops, gradients = self.ops, {}
+        trace.add("BP-1", "output_gradient", g)
+        if self.has_bias:
+            gradients["bias"] = ops.column_totals(g)
+        a, s = record.a, record.s
+        if a is not None:
+            gradients["out_scaling_alpha"] = (
+                ops.column_product_totals(g, record.scaled)
+                if a.size > 1
+                else np.full(1, ops.product_total(g, record.scaled))
+            )
+            g = ops.scaled_output(g, a)
+        gz = g if record.kappa is None else ops.scaled_output(g, record.kappa)
+        trace.add("PP-1", "core_output_gradient", gz)
+        back = core.backward(ops, record.core, gz, trace, self.name)
+        if back.weight is not None:
+            dw = back.weight if s is None else ops.stored_weight_gradient(back.weight, s)
+            gradients["weight"] = dw
+        if record.r is None:
+            return back.v, gradients
+        d, dx = ops.range_input_gradient(back.v, record.x, record.r)
+        trace.add("IR-9", "clipped_input_gradient", d)
+        trace.add("IR-9", "input_gradient", dx)
+        if "input_range" in self.parameters:
+            g_s = g if s is None else ops.scaled_output(g, s)
+            gradients["input_range"] = np.full(
+                1, self._range_gradient(record, g_s, back.v, d, trace)
+            )
+        return dx, gradients
+
+    def _range_gradient(
+        self, record: ForwardRecord, g_s: Array, dv: Array, d: Array, trace: Trace
+    ) -> Scalar:
+        """Rule, decay and residual; only zero after the all-zero shortcut."""
+        ops, r, z = self.ops, record.r, record.core.z
+        if record.core.shortcut:
+            return self.dtype.type(0)
+        s = settings.input_range(
+            self.config.pre_post.input_range, self.config.choices.gradient_scale_applies, self.dtype
+        )
+        assert s is not None
+        upper, lower = ops.range_rule_sums(record.c, d, r)
+        rule = ops.range_rule(upper, lower, r, s.relative, s.scale)
+        fraction = ops.unclipped_fraction(record.c, r)
+        decayed = ops.range_decay(rule, r, s.decay, fraction, s.min_percentage)
+        output_sum, input_sum = ops.product_total(g_s, z), ops.product_total(dv, record.core.v)
+        residual = ops.range_residual(output_sum, input_sum, r)
+        for clause, name, value in (
+            ("IR-4", "range_rule_upper", upper),
+            ("IR-4", "range_rule_lower", lower),
+            ("IR-5", "range_rule", rule),
+            ("IR-6", "unclipped_fraction", fraction),
+            ("IR-7", "range_rule_with_decay", decayed),
+            ("IR-8", "range_residual", residual),
+        ):
+            trace.add(clause, name, value)
+        return decayed + residual
+
+    def post_update(self) -> None:
+        """The step after the optimiser's: clip, then remap, as configured. :meth:`refsim.SGD.step` calls it."""
+        with np.errstate(all="ignore"):
+            post_update.clip(self)
+            post_update.remap(self)

@@ -1,0 +1,56 @@
+"""The intermediates of a forward or backward pass, in order, named by clause."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+from refsim.spec.sums import Array
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One intermediate value: the clause that defines it, its name, and the value."""
+
+    clause: str
+    name: str
+    value: Any
+
+
+@dataclass
+class Trace:
+    """Every intermediate of a pass.
+
+    ``trace["name"]`` is the last value of that name; iterating gives all stages in order.
+
+    Examples
+    --------
+    >>> trace = Trace()
+    >>> trace.add("IR-3", "scaled_input", 0.5)
+    >>> trace["scaled_input"], [stage.clause for stage in trace]
+    (0.5, ['IR-3'])
+    """
+
+    stages: list[Stage] = field(default_factory=list)
+    noise: dict[str, Array] = field(default_factory=dict)
+
+    def add(self, clause: str, name: str, value: Any) -> None:
+        """Append a stage."""
+        self.stages.append(Stage(clause, name, value))
+
+    def __iter__(self) -> Iterator[Stage]:
+        return iter(self.stages)
+
+    def __getitem__(self, name: str) -> Any:
+        for stage in reversed(self.stages):
+            if stage.name == name:
+                return stage.value
+        raise KeyError(name)
+
+
+class NoTrace(Trace):
+    """A trace that keeps nothing."""
+
+    def add(self, clause: str, name: str, value: Any) -> None:
+        """Drop the stage."""
