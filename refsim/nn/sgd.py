@@ -11,6 +11,7 @@ import numpy as np
 
 from refsim.errors import ConfigError, InputError, StateError
 from refsim.spec.sums import Array
+from refsim.tile.arrays import of_shape
 from refsim.tile.settings import typed
 from refsim.tile.state import Tile
 
@@ -37,6 +38,8 @@ class Group:
                 raise ConfigError(f"SGD.{name} is {value!r}, allowed are numbers.")
             if not math.isfinite(value) or (value < 0 and name != "dampening"):
                 raise ConfigError(f"SGD.{name} is {value!r}, allowed are finite numbers from 0.")
+        if not isinstance(self.nesterov, bool):
+            raise ConfigError(f"SGD.nesterov is {self.nesterov!r}, allowed are True and False.")
         if self.nesterov and (self.momentum <= 0 or self.dampening != 0):
             raise ConfigError(
                 "SGD.nesterov is True, allowed only with momentum above 0 and dampening 0."
@@ -48,6 +51,20 @@ class Group:
             for name in tile.parameters:
                 if self.parameters is None or name in self.parameters:
                     yield position, tile, name
+
+    def update(self, tile: Tile, name: str, velocity: Array | None) -> tuple[Array, Array | None]:
+        """New value and velocity of a parameter."""
+        T = tile.dtype
+        return tile.ops.sgd_step(  # type: ignore[no-any-return]
+            tile.parameters[name],
+            tile.gradients[name],
+            velocity,
+            typed(self.lr, T, "SGD.lr"),
+            typed(self.momentum, T, "SGD.momentum"),
+            typed(1.0 - self.dampening, T, "1 - SGD.dampening"),
+            typed(self.weight_decay, T, "SGD.weight_decay"),
+            self.nesterov,
+        )
 
 
 OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov")
@@ -100,6 +117,10 @@ class SGD:
         defaults = dict(
             zip(OPTIONS, (lr, momentum, dampening, weight_decay, nesterov), strict=True)
         )
+        if isinstance(tiles, (Mapping, Tile)) or not hasattr(tiles, "__iter__"):
+            raise InputError(
+                f"tiles is {type(tiles).__name__}, allowed are lists of tiles or groups."
+            )
         given = list(tiles)
         plain = [tile for tile in given if not isinstance(tile, Mapping)]
         self.groups = [_group({"tiles": plain}, defaults)] if plain else []
@@ -119,32 +140,29 @@ class SGD:
         StateError
             If a parameter would become infinite, or (:class:`~refsim.RangeError`) an input range 0; nothing is changed.
         """
-        with np.errstate(all="ignore"):
-            updates = [(group, *update) for group in self.groups for update in self._updates(group)]
-        for group, position, tile, name, value, velocity in updates:
-            tile.parameters[name][...] = value
+        updates = [(group, *update) for group in self.groups for update in self._updates(group)]
+        results: dict[Tile, dict[str, Array]] = {
+            tile: dict(tile.parameters) for tile in self._tiles()
+        }
+        for _, _, tile, name, value, _ in updates:
+            results[tile][name] = value
+        results = {tile: tile.after_update(values) for tile, values in results.items()}
+        for tile, values in results.items():
+            tile.assign(values)
+        for group, position, _, name, _, velocity in updates:
             if velocity is not None:
                 group.velocities[position, name] = velocity
         self.steps += 1
-        for tile in dict.fromkeys(tile for group in self.groups for tile in group.tiles):
-            tile.post_update()
+
+    def _tiles(self) -> list[Tile]:
+        return list(dict.fromkeys(tile for group in self.groups for tile in group.tiles))
 
     def _updates(self, group: Group) -> Iterable[tuple[int, Tile, str, Array, Array | None]]:
         for position, tile, name in group.trained():
             if name not in tile.gradients:
                 continue
-            value, velocity = tile.ops.sgd_step(
-                tile.parameters[name],
-                tile.gradients[name],
-                group.velocities.get((position, name)),
-                *(
-                    typed(getattr(group, option), tile.dtype, f"SGD.{option}")
-                    for option in ("lr", "momentum")
-                ),
-                typed(1.0 - group.dampening, tile.dtype, "1 - SGD.dampening"),
-                typed(group.weight_decay, tile.dtype, "SGD.weight_decay"),
-                group.nesterov,
-            )
+            with np.errstate(all="ignore"):
+                value, velocity = group.update(tile, name, group.velocities.get((position, name)))
             if name == "input_range":
                 tile.checked_range(value[0])
             if not np.isfinite(value).all():
@@ -155,9 +173,8 @@ class SGD:
 
     def zero_grad(self) -> None:
         """Discard the gradients of all tiles."""
-        for group in self.groups:
-            for tile in group.tiles:
-                tile.zero_grad()
+        for tile in self._tiles():
+            tile.zero_grad()
 
     def state_dict(self) -> dict[str, Array]:
         """Copies of the velocities, by group, tile and parameter, and the number of steps."""
@@ -176,24 +193,25 @@ class SGD:
             for g, group in enumerate(self.groups)
             for position, tile, name in group.trained()
         }
-        for key, array in state.items():
-            if key != "steps" and (
-                key not in places
-                or places[key][3].shape != array.shape
-                or places[key][3].dtype != array.dtype
-            ):
+        velocities = {key: value for key, value in state.items() if key != "steps"}
+        for key, array in velocities.items():
+            if key not in places:
                 raise StateError(
-                    f"the state of the optimiser has {key!r}, which fits none of its parameters."
+                    f"the state of the optimiser has {key!r}, which is none of its parameters."
                 )
-        if "steps" not in state:
-            raise StateError("the state of the optimiser lacks 'steps'.")
+            parameter = places[key][3]
+            velocities[key] = of_shape(array, parameter.dtype, parameter.shape, f"velocity {key!r}")
+        steps = np.asarray(state.get("steps"))
+        if steps.shape != (1,) or steps.dtype.kind not in "iu" or steps[0] < 0:
+            raise StateError(
+                "the state of the optimiser has no 'steps', allowed is an array with one count."
+            )
         for group in self.groups:
             group.velocities.clear()
-        for key, array in state.items():
-            if key != "steps":
-                group, position, name, _ = places[key]
-                group.velocities[position, name] = array.copy()
-        self.steps = int(state["steps"][0])
+        for key, array in velocities.items():
+            group, position, name, _ = places[key]
+            group.velocities[position, name] = array.copy()
+        self.steps = int(steps[0])
 
 
 def _group(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Group:
@@ -209,6 +227,11 @@ def _group(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Group:
             "tiles of SGD must be a non-empty list of tiles, or of groups with the key 'tiles'."
         )
     names = given.get("parameters")
+    known = {name for tile in tiles for name in tile.parameters}
+    if names is not None and (isinstance(names, str) or not set(names) <= known):
+        raise ConfigError(
+            f"parameters of SGD is {names!r}, allowed are lists of {', '.join(sorted(known))}."
+        )
     chosen = None if names is None else list(names)
     options = {name: given.get(name, defaults[name]) for name in OPTIONS}
     return Group(tiles=tiles, parameters=chosen, **options)

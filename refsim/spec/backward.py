@@ -1,6 +1,8 @@
 """Gradients through the converters on the autograd path (clauses BP).
 
 Rounding is straight-through. Every clip passes the gradient inclusively at its bound, judged on the rounded value.
+The gradients of bias, learned output scale, weight and range are sums (SU, MV): of ``g``; of ``g`` times the output
+before that scale; of the gradient of the product times the converted input; and IR-4 to IR-8.
 """
 
 from __future__ import annotations

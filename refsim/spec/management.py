@@ -138,7 +138,7 @@ def management_gradient(
 ) -> Array:
     r"""Derivative of the loss with respect to the divisor of noise management. [NM-4]
 
-    .. math:: S_n = B_n - A_n\, \frac{o}{\sigma_n \sigma_n},\qquad
+    .. math:: S_n = B_n - (A_n\, (o / \sigma_n)) / \sigma_n,\qquad
         \frac{\partial L}{\partial \alpha_n} = -S_n\, \frac{\sigma_n}{\alpha_n}
 
     Parameters
@@ -163,7 +163,7 @@ def management_gradient(
     >>> management_gradient(3 * one, 5 * one, one / 2, 2 * one, np.float64(1))
     array([1.75])
     """
-    s = input_sum - output_sum * (out_scale / (sigma * sigma))
+    s = input_sum - output_sum * (out_scale / sigma) / sigma
     return -(s * (sigma / alpha))
 
 

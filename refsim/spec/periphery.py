@@ -163,7 +163,9 @@ def stored_weight(weight: Array, scale: Array) -> Array:
 def stored_weight_gradient(gradient: Array, scale: Array) -> Array:
     r"""Gradient of the stored weight such that a step moves the logical weight as if there were no scale. [MS-3]
 
-    .. math:: \partial w_{oi} \leftarrow \partial w_{oi} / (s_o s_o)
+    .. math:: \partial w_{oi} \leftarrow (\partial w_{oi} / s_o) / s_o
+
+    Two divisions, because the square of a scale can overflow.
 
     Parameters
     ----------
@@ -181,7 +183,7 @@ def stored_weight_gradient(gradient: Array, scale: Array) -> Array:
     >>> stored_weight_gradient(np.array([[1.0, -3.0]]), np.array([2.0]))
     array([[ 0.25, -0.75]])
     """
-    return gradient / (scale * scale)[:, None]
+    return gradient / scale[:, None] / scale[:, None]
 
 
 __all__ = [

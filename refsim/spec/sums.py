@@ -32,7 +32,7 @@ def grid_integers(x: Array) -> tuple[NDArray[np.object_], int]:
 def nearest(n: int, e: int, T: np.dtype[Any], divisor: int = 1) -> Scalar:
     """The number of type ``T`` nearest to ``n * 2**e / divisor``, ties to even."""
     info = np.finfo(T)
-    size = abs(n)
+    size, sign = abs(n), -1.0 if n < 0 else 1.0
     if size == 0:
         return T.type(0)
     top = size.bit_length() - divisor.bit_length()
@@ -45,8 +45,8 @@ def nearest(n: int, e: int, T: np.dtype[Any], divisor: int = 1) -> Scalar:
     digits, rest = divmod(size << max(shift, 0), denominator)
     digits += 2 * rest > denominator or (2 * rest == denominator and digits % 2)
     if digits.bit_length() + quantum > info.maxexp:
-        return T.type(np.copysign(np.inf, n))
-    return T.type(np.copysign(np.ldexp(float(digits), quantum), n))
+        return T.type(sign * np.inf)
+    return T.type(sign * np.ldexp(float(digits), quantum))
 
 
 def rounded(n: NDArray[np.object_], e: int, T: np.dtype[Any], finite: Any) -> Array:

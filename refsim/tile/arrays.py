@@ -16,6 +16,8 @@ DType = np.dtype[Any]
 def as_array(value: object, T: DType, name: str) -> Array:
     """C-contiguous array of ``T`` with the values of anything array-like or with ``__dlpack__``.
 
+    Python numbers, alone or in lists, have no data type of their own and are rounded once to ``T``.
+
     Raises
     ------
     InputError
@@ -30,6 +32,8 @@ def as_array(value: object, T: DType, name: str) -> Array:
         raise InputError(f"{name} contains NaN or infinity, allowed are finite numbers.")
     if given.dtype == T:
         return np.asarray(given, dtype=T, order="C")
+    if _python_numbers(value) and np.all(np.abs(given) <= np.finfo(T).max):
+        return given.astype(T, order="C")
     with np.errstate(over="ignore", under="ignore"):
         converted = given.astype(T, order="C")
     if not _same_values(given, converted):
@@ -49,6 +53,12 @@ def _from_outside(value: object, name: str) -> NDArray[Any]:
         return np.asarray(value)
     except (TypeError, ValueError, RuntimeError, BufferError) as error:
         raise InputError(f"{name} cannot be read as an array of numbers: {error}") from None
+
+
+def _python_numbers(value: object) -> bool:
+    if isinstance(value, (list, tuple)):
+        return all(_python_numbers(item) for item in value)
+    return type(value) in (int, float)
 
 
 def _same_values(given: NDArray[Any], converted: Array) -> bool:
@@ -95,12 +105,15 @@ def as_scalar(value: object, T: DType, name: str) -> Scalar:
         If it is not one finite real number.
     """
     if isinstance(value, (int, float, np.integer, np.floating)) and not isinstance(value, bool):
-        with np.errstate(over="ignore"):
-            number: Scalar = T.type(value)
+        try:
+            with np.errstate(over="ignore"):
+                number: Scalar = T.type(value)
+        except OverflowError:
+            number = T.type(np.inf)
         if not np.isfinite(number):
-            raise InputError(f"{name} is {value!r}, allowed are finite numbers of {T}.")
+            raise InputError(f"{name} is {number}, allowed are finite numbers of {T}.")
         return number
     array = as_array(value, T, name)
-    if array.size != 1:
+    if array.size != 1 or isinstance(value, (bool, np.bool_)):
         raise InputError(f"{name} has shape {array.shape}, allowed is one number.")
     return array.ravel()[0]

@@ -76,6 +76,10 @@ def load(path: str | os.PathLike[str], backend: str | None = None) -> Any:
     """
     state, header = _read(Path(path))
     try:
+        if state["weight"].shape != (header["out_size"], header["in_size"]):
+            raise InputError(
+                f"{path} says {header['out_size']} x {header['in_size']}, its weight differs."
+            )
         config = from_json(header["config"])
         tile: Tile = config.create_tile(
             out_size=header["out_size"],
@@ -97,6 +101,8 @@ def load(path: str | os.PathLike[str], backend: str | None = None) -> Any:
 def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
     from safetensors import SafetensorError, safe_open
 
+    if path.is_dir():
+        raise InputError(f"{path} is a folder, allowed are files that refsim.save wrote.")
     path.stat()
     try:
         with safe_open(path, framework="np") as file:

@@ -55,6 +55,10 @@ class NoiseSource:
             lead,
             passes,
         )
+        if given is not None and not isinstance(given, Mapping):
+            raise InputError(
+                f"noise is {type(given).__name__}, allowed are mappings of names to arrays."
+            )
         self.given = {name: self._accepted(name, value) for name, value in (given or {}).items()}
         self._used: dict[str, list[Array]] = {}
 

@@ -47,6 +47,14 @@ def grid_step(res: float, bound: float) -> float:
     return (1 / res if res > 1 else res) * 2 * abs(bound)
 
 
+def typed_step(res: float, bound: float, T: DType, name: str) -> Scalar:
+    """Grid step rounded to ``T``; a :class:`ConfigError` if it vanishes although there is a grid."""
+    step = grid_step(res, bound)
+    if step == 0 and res > 0 and bound != 0:
+        raise ConfigError(f"{name} is {res!r}, allowed are resolutions with a grid step above 0.")
+    return typed(step, T, f"the grid step of {name}")
+
+
 @dataclass(frozen=True)
 class Converter:
     """Typed settings of one converter."""
@@ -77,7 +85,7 @@ def converter(
 ) -> Converter:
     """Settings of the converter on one side, ``inp`` or ``out``."""
     return Converter(
-        step=typed(grid_step(res, bound), T, f"the grid step of forward.{side}_res"),
+        step=typed_step(res, bound, T, f"forward.{side}_res"),
         bound=typed(bound if bound > 0 else math.inf, T, f"forward.{side}_bound"),
         stochastic=stochastic and res > 0,
         noise=typed(noise, T, f"forward.{side}_noise"),
@@ -90,7 +98,7 @@ def core(io: IOParameters, T: DType) -> Core:
     step = grid_step(io.inp_res, 1.0)
     limits = [float(io.max_bm_factor)]
     if step > 0 and io.inp_bound > 0:
-        limits.append(io.max_bm_res / (io.inp_bound * step))
+        limits.append(io.max_bm_res / io.inp_bound / step)
     management = io.noise_management
     return Core(
         perfect=io.is_perfect,

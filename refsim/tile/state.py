@@ -67,7 +67,7 @@ class Tile:
         self.step = 0
         self.training = True
         self.backend = backend
-        self.ops = backends.load(backend)
+        backends.load(backend)
         self.dtype = DATA_TYPES[self.config.runtime.data_type]
         self.has_bias = bool(bias)
         self.check_config()
@@ -76,9 +76,28 @@ class Tile:
         self.gradients: dict[str, Array] = {}
         self._fixed = self._fixed_values()
         self._create_state()
+        own = self.parameters | self.buffers
+        self._layout = {
+            name: (a.shape, a.dtype) for name, a in own.items() if name != "mapping_scales"
+        }
 
-    def post_update(self) -> None:
-        """What follows an optimiser step; nothing here."""
+    @property
+    def ops(self) -> Any:
+        """The pure functions of the backend."""
+        return backends.load(self.backend)
+
+    def after_update(self, values: dict[str, Array]) -> dict[str, Array]:
+        """Parameters and buffers after the step that follows an optimiser's, from the parameters after that one."""
+        return values
+
+    def assign(self, values: Mapping[str, Array]) -> None:
+        """Write values into the live arrays; an array of another shape replaces its predecessor."""
+        for name, value in values.items():
+            present = self.value(name)
+            if present is not None and present.shape == value.shape:
+                present[...] = value
+            else:
+                self.buffers[name] = value.copy()
 
     def check_config(self) -> None:
         """Refuse what this tile class cannot honour, with a :class:`~refsim.ConfigError`."""
@@ -96,6 +115,36 @@ class Tile:
                 raise ConfigError(
                     f"{name} of {self.name} was changed from {self._fixed[name]!r} to {value!r} after creation, "
                     "create a new tile instead."
+                )
+
+    def check_step(self) -> None:
+        """Refuse a forward pass whose random numbers have no address."""
+        if self.step >= 2**32:
+            raise StateError(
+                f"{self.name} has made 2**32 forward passes, the last that random numbers address."
+            )
+
+    def check_live(self) -> None:
+        """Refuse live arrays whose data type or shape was changed from outside.
+
+        Raises
+        ------
+        StateError
+            Naming the array.
+        """
+        layout = dict(self._layout)
+        if "mapping_scales" in self.buffers:
+            size = 1 if np.size(self.buffers["mapping_scales"]) == 1 else self.out_size
+            layout["mapping_scales"] = (size,), self.dtype
+        for name, (shape, dtype) in layout.items():
+            array = self.value(name)
+            if not isinstance(array, np.ndarray) or array.shape != shape or array.dtype != dtype:
+                found = (
+                    getattr(array, "dtype", type(array).__name__),
+                    np.shape(array) if array is not None else (),
+                )
+                raise StateError(
+                    f"{name} of {self.name} is now {found}, allowed is an array {(dtype, shape)}."
                 )
 
     def _fixed_values(self) -> dict[str, object]:
@@ -168,7 +217,7 @@ class Tile:
         return r
 
     def set_input_range(self, value: object) -> None:
-        """Store the magnitude of a number, or of the first element of an array, as the input range.
+        """Store the magnitude of a number, or of an array with one element, as the input range.
 
         Raises
         ------
@@ -205,9 +254,11 @@ class Tile:
         if b is not None and not self.has_bias:
             raise InputError(f"bias was given, but {self.name} was created with bias=False.")
         mapping = self.config.mapping
-        omega = (
-            mapping.weight_scaling_omega if weight_scaling_omega is None else weight_scaling_omega
-        )
+        omega = mapping.weight_scaling_omega
+        if weight_scaling_omega is not None:
+            omega = float(
+                as_scalar(weight_scaling_omega, np.dtype(np.float64), "weight_scaling_omega")
+            )
         if omega > 0:
             scale = self.ops.mapping_scales(
                 W,
@@ -222,15 +273,15 @@ class Tile:
 
     def get_weights(self, apply_weight_scaling: bool = True) -> tuple[Array, Array | None]:
         """Copies of weight and bias; the weight as ``(W * s) * a`` or as stored."""
-        weight = self.logical_weight() if apply_weight_scaling else self.parameters["weight"].copy()
+        weight = self.parameters["weight"].copy()
+        if apply_weight_scaling:
+            weight = self.logical_weight(weight, self.parameters.get("out_scaling_alpha"))
         bias = self.parameters.get("bias")
         return weight, None if bias is None else bias.copy()
 
-    def logical_weight(self) -> Array:
-        """``(W * s) * a``, absent factors left out; a new array."""
-        weight = self.parameters["weight"].copy()
-        for name in ("mapping_scales", "out_scaling_alpha"):
-            scale = self.value(name)
+    def logical_weight(self, weight: Array, a: Array | None) -> Array:
+        """``(W * s) * a`` of a stored weight and learned output scales, absent factors left out."""
+        for scale in (self.buffers.get("mapping_scales"), a):
             if scale is not None:
                 weight = self.ops.row_scaled(weight, scale)
         return weight
@@ -307,6 +358,10 @@ class Tile:
         ShapeError, InputError
             If an array does not fit.
         """
+        if not isinstance(state, Mapping):
+            raise InputError(
+                f"state is {type(state).__name__}, allowed are mappings of names to arrays."
+            )
         own = self.parameters | self.buffers
         known = [*own, *RANDOM_STATE, "mapping_scales"]
         unexpected = [name for name in state if name not in known]
@@ -324,12 +379,7 @@ class Tile:
         seed, step = (accepted.pop(name, None) for name in RANDOM_STATE)
         if "mapping_scales" not in accepted and strict:
             self.buffers.pop("mapping_scales", None)
-        for name, array in accepted.items():
-            present = self.value(name)
-            if present is not None and present.shape == array.shape:
-                present[...] = array
-            else:
-                self.buffers[name] = array.copy()
+        self.assign(accepted)
         self.seed = self.seed if seed is None else int(seed[0])
         self.step = self.step if step is None else int(step[0])
         self.gradients.clear()
@@ -338,9 +388,14 @@ class Tile:
     def _accepted(self, name: str, present: Array | None, value: object) -> NDArray[Any]:
         if name in RANDOM_STATE:
             number = np.asarray(value)
-            if number.shape != (1,) or number.dtype.kind not in "iu" or int(number[0]) < 0:
+            limit = 2**64 if name == "random_seed" else 2**32
+            if (
+                number.shape != (1,)
+                or number.dtype.kind not in "iu"
+                or not 0 <= int(number[0]) <= limit
+            ):
                 raise InputError(
-                    f"{name} is {value!r}, allowed is an array with one integer from 0 to 2**64 - 1."
+                    f"{name} is {value!r}, allowed is an array with one integer from 0 to {limit}."
                 )
             return number
         T = np.dtype(np.float32) if name == "input_range_update_idx" else self.dtype
@@ -350,6 +405,8 @@ class Tile:
         array = of_shape(value, T, present.shape, name)
         if name == "input_range":
             self.checked_range(array[0])
+        if name == "input_range_update_idx" and (array[0] < 0 or array[0] != np.floor(array[0])):
+            raise InputError(f"{name} is {array[0]}, allowed are whole numbers from 0.")
         return array
 
     def _forget(self) -> None:

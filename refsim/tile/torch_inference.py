@@ -28,6 +28,7 @@ class ForwardRecord:
     lead: tuple[int, ...]
     x: Array
     r: Scalar | None
+    range: settings.Range | None
     c: Array
     core: CoreRecord
     s: Array | None
@@ -67,6 +68,12 @@ class TorchInferenceTile(Tile):
     def check_config(self) -> None:
         """Refuse what the autograd path cannot honour."""
         check_torch_inference(self.config, self.has_bias)
+        self._settings()
+
+    def _settings(self) -> tuple[settings.Core, settings.Range | None]:
+        p, choices = self.config.pre_post.input_range, self.config.choices
+        range_settings = settings.input_range(p, choices.gradient_scale_applies, self.dtype)
+        return settings.core(self.config.forward, self.dtype), range_settings
 
     def __call__(self, x: object, **options: Any) -> Any:
         """The same as :meth:`forward`."""
@@ -124,6 +131,7 @@ class TorchInferenceTile(Tile):
         self.check_config()
         self.check_unchanged()
         self.check_live()
+        self.check_step()
         rows, lead = as_rows(x, self.dtype, self.in_size, "x")
         kept = Trace() if trace else NoTrace()
         with np.errstate(all="ignore"):
@@ -134,13 +142,14 @@ class TorchInferenceTile(Tile):
     def _forward(
         self, x: Array, lead: tuple[int, ...], given: Mapping[str, object] | None, trace: Trace
     ) -> Array:
-        T, ops, config = self.dtype, self.ops, self.config
-        s = settings.core(config.forward, T)
-        noise = NoiseSource(ops, self.seed, self.step, T, lead, s.iterative, given)
+        ops = self.ops
+        s, range_settings = self._settings()
+        noise = NoiseSource(ops, self.seed, self.step, self.dtype, lead, s.iterative, given)
+        x = x.copy()
         trace.add("IR-2", "input", x)
-        r, counter = self._current_range(x)
+        r, counter = self._current_range(x, range_settings)
         trace.add("IR-1", "input_range", r)
-        c = x.copy() if r is None else ops.clipped_input(x, r)
+        c = x if r is None else ops.clipped_input(x, r)
         v = c if r is None else ops.scaled_input(c, r)
         trace.add("IR-2", "clipped_input", c)
         trace.add("IR-3", "scaled_input", v)
@@ -160,15 +169,14 @@ class TorchInferenceTile(Tile):
         finite(y, f"the output of {self.name}")
         self._commit(x, r, counter)
         self._record = ForwardRecord(
-            lead, x.copy(), r, c, record, self._copied("mapping_scales"), kappa, scaled, a
+            lead, x, r, range_settings, c, record, self._copied("mapping_scales"), kappa, scaled, a
         )
         return y
 
-    def _current_range(self, x: Array) -> tuple[Scalar | None, Scalar | None]:
+    def _current_range(
+        self, x: Array, s: settings.Range | None
+    ) -> tuple[Scalar | None, Scalar | None]:
         """Range for this batch and the counter after it, without changing state."""
-        s = settings.input_range(
-            self.config.pre_post.input_range, self.config.choices.gradient_scale_applies, self.dtype
-        )
         stored = self.value("input_range")
         if s is None or stored is None:
             return None, None
@@ -224,19 +232,6 @@ class TorchInferenceTile(Tile):
         if a is not None:
             y = self.ops.scaled_output(y, a)
         return y if b is None else self.ops.shifted_output(y, b)
-
-    def check_live(self) -> None:
-        """Refuse live arrays whose data type or shape was changed from outside."""
-        if self.parameters["weight"].shape != (self.out_size, self.in_size):
-            raise ShapeError(
-                f"weight has shape {self.parameters['weight'].shape}, allowed is {(self.out_size, self.in_size)}."
-            )
-        for name, array in (self.parameters | self.buffers).items():
-            expected = np.float32 if name == "input_range_update_idx" else self.dtype
-            if array.dtype != expected:
-                raise StateError(
-                    f"{name} of {self.name} has dtype {array.dtype}, allowed is {np.dtype(expected)}."
-                )
 
     @overload
     def backward(self, dy: object, *, trace: Literal[False] = False) -> Array: ...
@@ -312,6 +307,7 @@ class TorchInferenceTile(Tile):
         if record.r is None:
             return back.v, gradients
         d, dx = ops.range_input_gradient(back.v, record.x, record.r)
+        finite(d, f"the input gradient of {self.name}")
         trace.add("IR-9", "clipped_input_gradient", d)
         trace.add("IR-9", "input_gradient", dx)
         if "input_range" in self.parameters:
@@ -328,9 +324,7 @@ class TorchInferenceTile(Tile):
         ops, r, z = self.ops, record.r, record.core.z
         if record.core.shortcut:
             return self.dtype.type(0)
-        s = settings.input_range(
-            self.config.pre_post.input_range, self.config.choices.gradient_scale_applies, self.dtype
-        )
+        s = record.range
         assert s is not None
         upper, lower = ops.range_rule_sums(record.c, d, r)
         rule = ops.range_rule(upper, lower, r, s.relative, s.scale)
@@ -349,8 +343,12 @@ class TorchInferenceTile(Tile):
             trace.add(clause, name, value)
         return decayed + residual
 
-    def post_update(self) -> None:
-        """The step after the optimiser's: clip, then remap, as configured. :meth:`refsim.SGD.step` calls it."""
+    def after_update(self, values: dict[str, Array]) -> dict[str, Array]:
+        """Values after clip and remap, as configured."""
+        self.check_config()
         with np.errstate(all="ignore"):
-            post_update.clip(self)
-            post_update.remap(self)
+            return post_update.remapped(self, post_update.clipped(self, values))
+
+    def post_update(self) -> None:
+        """Clip and remap the weights, as configured; :meth:`refsim.SGD.step` does so after each step."""
+        self.assign(self.after_update(dict(self.parameters)))

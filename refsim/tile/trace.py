@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
 from refsim.spec.sums import Array
 
 
@@ -22,7 +24,7 @@ class Stage:
 class Trace:
     """Every intermediate of a pass.
 
-    ``trace["name"]`` is the last value of that name; iterating gives all stages in order.
+    ``trace["name"]`` is the last value of that name; iterating gives all stages in order. Arrays are read-only.
 
     Examples
     --------
@@ -37,6 +39,9 @@ class Trace:
 
     def add(self, clause: str, name: str, value: Any) -> None:
         """Append a stage."""
+        if isinstance(value, np.ndarray):
+            value = value.view()
+            value.flags.writeable = False
         self.stages.append(Stage(clause, name, value))
 
     def __iter__(self) -> Iterator[Stage]:
