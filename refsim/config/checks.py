@@ -18,6 +18,7 @@ import math
 from dataclasses import dataclass
 from difflib import get_close_matches
 from enum import Enum
+from sys import float_info
 from types import NoneType, UnionType
 from typing import Annotated, Any, Final, Literal, Union, get_args, get_origin
 
@@ -59,7 +60,7 @@ class Interval:
         return above and below
 
     def described(self, kind: str) -> str:
-        """What lies in the interval, as words: *kind* is "a number" or "an integer"."""
+        """What lies in the interval, as words: *kind* is "a number" or "a 64-bit integer"."""
         if math.isinf(self.low) and math.isinf(self.high):
             return kind if self.ends == "[]" else kind.replace("a number", "a finite number")
         return f"{kind} in {self.ends[0]}{self.low:g}, {self.high:g}{self.ends[1]}"
@@ -132,7 +133,8 @@ def _accepted_list(value: Any, hint: Any) -> Any:
 
 def _is_instance(value: Any, kind: type) -> bool:
     if kind is float:
-        return not math.isnan(value) if type(value) is float else _is_instance(value, int)
+        exact = type(value) is int and abs(value) <= float_info.max
+        return exact or (type(value) is float and not math.isnan(value))
     if kind is int:
         return type(value) is int and value in _INT64
     if kind is str:
@@ -142,7 +144,7 @@ def _is_instance(value: Any, kind: type) -> bool:
 
 _KINDS: Final = {
     bool: "True or False",
-    int: "an integer",
+    int: "a 64-bit integer",
     float: "a number",
     str: "text",
     NoneType: "None",

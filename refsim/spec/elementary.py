@@ -39,7 +39,7 @@ def power_of_two(k: Array) -> Array:
 
 
 def log(x: Array) -> Array:
-    r"""Natural logarithm, within 1 unit in the last place. [EF-1]
+    r"""Natural logarithm, within 1.1 units in the last place. [EF-1]
 
     With :math:`x = 2^k (1 + f)`, :math:`\sqrt{1/2} \le 1 + f < \sqrt 2` and :math:`s = f / (2 + f)`,
 

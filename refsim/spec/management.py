@@ -71,8 +71,8 @@ def management_scale(peak: Array, cap: Scalar) -> tuple[Array, Mask]:
 
     Returns
     -------
-    :math:`\alpha` ``(N,)``, and a mask ``(N,)`` that is true where :math:`0 < \hat\alpha \le \theta`: there
-    :math:`\alpha` has a derivative.
+    The divisor ``(N,)``, and a mask ``(N,)`` of the rows in which it has a derivative, those with
+    :math:`0 < \hat\alpha \le \theta`.
 
     Examples
     --------

@@ -172,6 +172,7 @@ class Tile:
     def _remap_type(self) -> WeightRemapType:
         return self.config.remap.type if hasattr(self.config, "remap") else WeightRemapType.NONE
 
+    @np.errstate(all="ignore")
     def _drawn_out_noise(self) -> Array:
         T, io = self.dtype, self.config.forward
         spread = io.out_noise_std if self.config.choices.out_noise_std == "fraction" else 1.0
@@ -235,6 +236,7 @@ class Tile:
 
     # ----- weights and scales
 
+    @np.errstate(all="ignore")
     def set_weights(
         self, weight: object, bias: object = None, weight_scaling_omega: float | None = None
     ) -> None:
@@ -271,6 +273,7 @@ class Tile:
         if b is not None:
             self.parameters["bias"][...] = b
 
+    @np.errstate(all="ignore")
     def get_weights(self, apply_weight_scaling: bool = True) -> tuple[Array, Array | None]:
         """Copies of weight and bias; the weight as ``(W * s) * a`` or as stored."""
         weight = self.parameters["weight"].copy()
@@ -286,6 +289,7 @@ class Tile:
                 weight = self.ops.row_scaled(weight, scale)
         return weight
 
+    @np.errstate(all="ignore")
     def get_scales(self) -> Array | None:
         """A copy of ``s * a``, absent factors left out; None if there is neither."""
         s, a = self.value("mapping_scales"), self.value("out_scaling_alpha")
@@ -388,7 +392,7 @@ class Tile:
     def _accepted(self, name: str, present: Array | None, value: object) -> NDArray[Any]:
         if name in RANDOM_STATE:
             number = np.asarray(value)
-            limit = 2**64 if name == "random_seed" else 2**32
+            limit = 2**64 - 1 if name == "random_seed" else 2**32
             if (
                 number.shape != (1,)
                 or number.dtype.kind not in "iu"
