@@ -68,13 +68,14 @@ _HOMES = {
     "refsim.tile.checkpoint": ("load", "save"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = ("backends", "config", "errors", "nn", "random", "spec", "tile")
+_MODULES = ("backends", "config", "conformance", "errors", "nn", "random", "spec", "tile")
 
 __all__ = ["__version__", *_MODULES, *_HOME]
 
 if TYPE_CHECKING:
     from refsim import backends as backends
     from refsim import config as config
+    from refsim import conformance as conformance
     from refsim import errors as errors
     from refsim import nn as nn
     from refsim import random as random

@@ -221,7 +221,8 @@ def _group(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Group:
             raise ConfigError(
                 f"a group of SGD has the key {key!r}, allowed are {', '.join(allowed)}."
             )
-    tiles = list(given.get("tiles", ()))
+    tiles = given.get("tiles")
+    tiles = list(tiles) if isinstance(tiles, Iterable) else []
     if not tiles or not all(isinstance(tile, Tile) for tile in tiles):
         raise InputError(
             "tiles of SGD must be a non-empty list of tiles, or of groups with the key 'tiles'."

@@ -14,6 +14,17 @@ from refsim.errors import InputError, StateError
 from .state import Tile
 
 FORMAT = "refsim-tile-1"
+HEADER = {
+    "format": str,
+    "class": str,
+    "out_size": int,
+    "in_size": int,
+    "bias": bool,
+    "backend": str,
+    "name": str,
+    "training": bool,
+    "config": str,
+}
 
 
 def save(path: str | os.PathLike[str], tile: Tile) -> None:
@@ -76,10 +87,9 @@ def load(path: str | os.PathLike[str], backend: str | None = None) -> Any:
     """
     state, header = _read(Path(path))
     try:
-        if state["weight"].shape != (header["out_size"], header["in_size"]):
-            raise InputError(
-                f"{path} says {header['out_size']} x {header['in_size']}, its weight differs."
-            )
+        size = header["out_size"], header["in_size"]
+        if state["weight"].shape != size:
+            raise InputError(f"{path} speaks of a weight of shape {size}, but holds another.")
         config = from_json(header["config"])
         tile: Tile = config.create_tile(
             out_size=header["out_size"],
@@ -93,8 +103,8 @@ def load(path: str | os.PathLike[str], backend: str | None = None) -> Any:
                 f"the configuration makes a {type(tile).__name__}, not a {header['class']}"
             )
         tile.load_state_dict(state)
-        return tile.train(bool(header["training"]))
-    except (KeyError, TypeError, StateError) as error:
+        return tile.train(header["training"])
+    except (KeyError, StateError) as error:
         raise InputError(f"{path} is not a whole refsim checkpoint: {error}") from error
 
 
@@ -112,4 +122,9 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
         raise InputError(f"{path} is not a readable safetensors file: {error}") from None
     if not isinstance(header, dict) or header.get("format") != FORMAT:
         raise InputError(f"{path} was not written by refsim.save, allowed is the format {FORMAT}.")
+    for name, kind in HEADER.items():
+        if type(header.get(name)) is not kind:
+            raise InputError(
+                f"{path} has {name}={header.get(name)!r}, allowed is a {kind.__name__}."
+            )
     return state, header

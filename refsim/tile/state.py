@@ -418,6 +418,6 @@ class Tile:
 
 
 def _size(value: object, name: str) -> int:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 1:
-        raise ShapeError(f"{name} is {value!r}, allowed are integers from 1.")
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 < value < 2**31:
+        raise ShapeError(f"{name} is {value!r}, allowed are integers from 1 to 2**31 - 1.")
     return int(value)

@@ -165,7 +165,7 @@ class TorchInferenceTile(Tile):
         y = self._periphery(scaled, a)
         trace.add("PP-1", "scaled_output", scaled)
         trace.add("PP-2", "output", y)
-        trace.noise = noise.used
+        trace.keep_noise(noise)
         finite(y, f"the output of {self.name}")
         self._commit(x, r, counter)
         self._record = ForwardRecord(

@@ -10,6 +10,8 @@ import numpy as np
 
 from refsim.spec.sums import Array
 
+from .noise import NoiseSource
+
 
 @dataclass(frozen=True)
 class Stage:
@@ -44,6 +46,10 @@ class Trace:
             value.flags.writeable = False
         self.stages.append(Stage(clause, name, value))
 
+    def keep_noise(self, source: NoiseSource) -> None:
+        """Keep the noise that a forward pass used."""
+        self.noise = source.used
+
     def __iter__(self) -> Iterator[Stage]:
         return iter(self.stages)
 
@@ -59,3 +65,6 @@ class NoTrace(Trace):
 
     def add(self, clause: str, name: str, value: Any) -> None:
         """Drop the stage."""
+
+    def keep_noise(self, source: NoiseSource) -> None:
+        """Drop the noise."""

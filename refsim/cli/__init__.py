@@ -1,0 +1,124 @@
+"""The command line: ``refsim verify``, ``refsim vectors`` and ``refsim doctor``.
+
+Exit status: 0 all is well, 1 a check failed, 2 bad usage or input. With ``--json`` the standard output is one JSON
+document and nothing else.
+"""
+
+from __future__ import annotations
+
+import sys
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from refsim import __version__
+from refsim.errors import RefsimError
+
+__all__ = ["app", "main"]
+
+app = typer.Typer(
+    help="A golden model of analog in-memory-computing tiles.",
+    add_completion=False,
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+vectors = typer.Typer(
+    help="Recorded vectors of other implementations.", no_args_is_help=True, rich_markup_mode=None
+)
+app.add_typer(vectors, name="vectors")
+
+Json = Annotated[
+    bool, typer.Option("--json", help="One JSON document on the standard output, nothing else.")
+]
+
+
+class Readings(StrEnum):
+    """Named sets of :class:`~refsim.Choices`."""
+
+    AIHWKIT = "aihwkit"
+    DEFAULT = "default"
+
+
+def main() -> None:
+    """Run the command line; an error of refsim's is one sentence and exit status 2."""
+    try:
+        app()
+    except RefsimError as error:
+        typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
+        sys.exit(2)
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"refsim {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option(
+            "--version", callback=_version, is_eager=True, help="Show the version and exit."
+        ),
+    ] = False,
+) -> None:
+    """A golden model of analog in-memory-computing tiles."""
+
+
+@app.command()
+def verify(
+    quick: Annotated[bool, typer.Option("--quick", help="Few cases, in a few seconds.")] = False,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Seed of the generated cases.")
+    ] = 0,
+    backend: Annotated[
+        list[str] | None,
+        typer.Option(help="Check this backend only (spec, cpu or cuda); may be repeated."),
+    ] = None,
+    clause: Annotated[
+        list[str] | None,
+        typer.Option(help="Check this clause only, for example MV-1; may be repeated."),
+    ] = None,
+    json: Json = False,
+) -> None:
+    """Check every backend of this machine against the specification, and all of it against recorded vectors."""
+    from .verify import run
+
+    raise typer.Exit(run(quick, seed, backend or [], clause or [], json))
+
+
+@vectors.command()
+def check(
+    directory: Annotated[
+        str | None,
+        typer.Argument(
+            help="Folder with manifest.json; by default the vectors that come with refsim."
+        ),
+    ] = None,
+    group: Annotated[
+        list[str] | None, typer.Option(help="Check this group only; may be repeated.")
+    ] = None,
+    choices: Annotated[
+        Readings, typer.Option(help="Readings of the documentation that the tiles follow.")
+    ] = Readings.AIHWKIT,
+    backend: Annotated[str, typer.Option(help="What computes: spec, cpu or cuda.")] = "cpu",
+    json: Json = False,
+) -> None:
+    """Replay recorded vectors and compare every recorded result."""
+    from .vectors import run
+
+    raise typer.Exit(run(directory, group or [], choices, backend, json))
+
+
+@app.command()
+def doctor(
+    warm_up: Annotated[bool, typer.Option("--warm-up", help="Compile all kernels now.")] = False,
+    json: Json = False,
+) -> None:
+    """Show versions, threads, BLAS, cache and GPU; what is missing, and how to get it."""
+    from .doctor import run
+
+    raise typer.Exit(run(warm_up, json))

@@ -1,0 +1,250 @@
+"""The recorded vectors are reproduced, deviate where a choice says so, and any change to them is noticed."""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass, field, replace
+
+import numpy as np
+import pytest
+
+from refsim import Choices, backends
+from refsim.conformance import check, replay
+from refsim.conformance.check import SUPPORTED_GROUPS, GroupResult, check_recording
+from refsim.conformance.replay import is_input
+from refsim.conformance.vectors import Arrays, Case, Recording, read_recording
+from tests.conformance.folder import Write
+
+STRIDE = {"dev": 97, "ci": 29, "deep": 1}[os.environ.get("HYPOTHESIS_PROFILE", "dev")]
+"""Which share of the arrays is damaged, one at a time."""
+
+
+@dataclass(frozen=True)
+class InMemory(Recording):
+    """A recording with some arrays replaced."""
+
+    arrays: dict[str, Arrays] = field(default_factory=dict)
+
+    def load(self, group: str) -> dict[str, Arrays]:
+        return self.arrays
+
+
+@pytest.fixture(scope="module")
+def loaded(recording: Recording) -> dict[str, Arrays]:
+    return {
+        case: arrays for group in SUPPORTED_GROUPS for case, arrays in recording.load(group).items()
+    }
+
+
+@pytest.fixture(scope="module")
+def on_spec(recording: Recording) -> list[GroupResult]:
+    return check_recording(recording, SUPPORTED_GROUPS, backend="spec")
+
+
+def twins(recording: Recording, case: str) -> tuple[Case, ...]:
+    stem = case.rpartition("/")[0]
+    return tuple(c for c in recording.cases if c.id.rpartition("/")[0] == stem)
+
+
+def in_memory(recording: Recording, arrays: dict[str, Arrays], cases: tuple[Case, ...]) -> InMemory:
+    chosen = {case.id: dict(arrays[case.id]) for case in cases}
+    return InMemory(**{**vars(recording), "cases": cases}, arrays=chosen)
+
+
+@pytest.mark.parametrize("backend", ["spec", "cpu"])
+def test_every_case_of_the_supported_groups_is_reproduced(
+    recording: Recording, backend: str
+) -> None:
+    for group in check_recording(recording, SUPPORTED_GROUPS, backend=backend):
+        listed = [case.id for case in recording.cases if case.group == group.group]
+        assert [result.case for result in group.results] == listed
+        assert not group.failures
+        assert not group.unsupported
+        assert group.passed
+
+
+def test_every_recorded_array_is_an_input_or_compared(
+    on_spec: list[GroupResult], loaded: dict[str, Arrays]
+) -> None:
+    for group in on_spec:
+        for result in group.results:
+            inputs = [name for name in loaded[result.case] if is_input(name)]
+            assert sorted(inputs + result.compared) == sorted(loaded[result.case])
+
+
+def test_float64_agrees_to_a_few_units_and_float32_to_a_few_of_its_own(
+    on_spec: list[GroupResult],
+) -> None:
+    for group in on_spec:
+        wide = [result.largest for result in group.results if result.case.endswith("float64")]
+        narrow = [result.largest for result in group.results if result.case.endswith("float32")]
+        assert max(wide) < 64 * np.finfo(np.float64).eps
+        assert max(narrow) < 64 * np.finfo(np.float32).eps
+
+
+def test_no_exception_is_listed() -> None:
+    assert not replay.EXCEPTIONS
+
+
+# ----- the documented deviations
+
+GRADIENT_SCALE = {
+    "g01_input_range/learn1_rel0_gs0.3_dec0_iv0.7": "s0_dr s0_after_r s2_dr s2_after_r",
+    "g01_input_range/learn1_rel0_gs0.3_dec0_iv3": "s0_dr s0_after_r s3_dr",
+    "g01_input_range/learn1_rel0_gs0.3_dec0.05_iv0.7": "s0_dr s0_after_r s1_dr s1_after_r s2_dr s2_after_r s3_dr",
+}
+"""Choice gradient_scale_applies: a scale of 0.3 without the relative factor, in each step where the rule is not 0."""
+NONPOSITIVE_CLIP = "g05_post_update/default_fixed_value"
+"""Choice fixed_clip_nonpositive: the clip at the default value -1 is refused."""
+DTYPES = ("float32", "float64")
+
+
+def deviating(recording: Recording, choices: Choices) -> tuple[set[tuple[str, str]], set[str]]:
+    groups = check_recording(recording, SUPPORTED_GROUPS, choices, backend="spec")
+    failures = {(case, array) for group in groups for case, array, _ in group.failures}
+    return failures, {case for group in groups for case, _ in group.unsupported}
+
+
+def test_the_default_choices_deviate_exactly_where_documented(recording: Recording) -> None:
+    failures, refused = deviating(recording, Choices())
+    assert failures == {
+        (f"{case}/{dtype}", array)
+        for case, arrays in GRADIENT_SCALE.items()
+        for array in arrays.split()
+        for dtype in DTYPES
+    }
+    assert refused == {f"{NONPOSITIVE_CLIP}/{dtype}" for dtype in DTYPES}
+
+
+def test_each_deviation_is_due_to_its_choice(recording: Recording) -> None:
+    failures, refused = deviating(recording, Choices(gradient_scale_applies="when_relative"))
+    assert not failures
+    assert len(refused) == 2
+    failures, refused = deviating(recording, Choices(fixed_clip_nonpositive="apply"))
+    assert len(failures) == 28
+    assert not refused
+
+
+# ----- damage
+
+
+def sample(loaded: dict[str, Arrays]) -> list[tuple[str, str]]:
+    """Every so-manieth array, and one of each kind in each group and data type."""
+    everything = [(case, name) for case, arrays in loaded.items() for name in arrays]
+    kinds: dict[tuple[str, str, str], tuple[str, str]] = {}
+    for case, name in everything:
+        kind = re.sub(r"^s\d+_", "", name)
+        kinds.setdefault((case.partition("/")[0], case.rpartition("/")[2], kind), (case, name))
+    return sorted({*everything[::STRIDE], *kinds.values()})
+
+
+def test_a_change_of_one_element_of_any_array_is_noticed(
+    recording: Recording, loaded: dict[str, Arrays]
+) -> None:
+    unnoticed = []
+    for case, name in sample(loaded):
+        damaged = in_memory(recording, loaded, twins(recording, case))
+        array = damaged.arrays[case][name].copy()
+        array.flat[array.size // 2] += array.dtype.type(1e-3)
+        damaged.arrays[case][name] = array
+        (group,) = check_recording(damaged, [case.partition("/")[0]], backend="spec")
+        if name not in {failed for _, failed, _ in group.failures} or group.passed:
+            unnoticed.append((case, name))
+    assert not unnoticed
+
+
+def test_a_changed_counter_is_noticed(recording: Recording, loaded: dict[str, Arrays]) -> None:
+    (case,) = (
+        c for c in recording.cases if c.id == "g01_input_range/data2_alpha3_iv0.5_learn1/float64"
+    )
+    for k, state in enumerate(case.entries["states"]):
+        states = [dict(entry) for entry in case.entries["states"]]
+        states[k]["range_counter"] = state["range_counter"] + 1
+        changed = replace(case, entries={**case.entries, "states": states})
+        (group,) = check_recording(
+            in_memory(recording, loaded, (changed,)), [case.group], backend="spec"
+        )
+        assert f"states[{k}].range_counter" in {name for _, name, _ in group.failures}
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_number_that_is_not_finite_is_noticed(
+    recording: Recording, loaded: dict[str, Arrays], value: float
+) -> None:
+    case = "g03_range_mvm/nmNone_bmNone_i-1_o-1_b-1_learn1_dec0/float64"
+    for name in loaded[case]:
+        damaged = in_memory(recording, loaded, twins(recording, case))
+        array = damaged.arrays[case][name].copy()
+        array.flat[0] = value
+        damaged.arrays[case][name] = array
+        (group,) = check_recording(damaged, ["g03_range_mvm"], backend="spec")
+        assert not group.passed
+
+
+def test_a_missing_or_an_additional_array_is_noticed(
+    recording: Recording, loaded: dict[str, Arrays]
+) -> None:
+    case = "g04_mapping/om0.6_col1_los1_loc0_ir1/float32"
+    for name in loaded[case]:
+        damaged = in_memory(recording, loaded, twins(recording, case))
+        del damaged.arrays[case][name]
+        (group,) = check_recording(damaged, ["g04_mapping"], backend="spec")
+        assert group.failures
+    for name in ("s0_dq", "s9_y", "s0_after_q", "Wq"):
+        damaged = in_memory(recording, loaded, twins(recording, case))
+        damaged.arrays[case][name] = np.zeros(1, np.float32)
+        (group,) = check_recording(damaged, ["g04_mapping"], backend="spec")
+        assert [failed for _, failed, _ in group.failures] == [name]
+
+
+@pytest.mark.parametrize("change", ["shape", "dtype"])
+def test_another_shape_or_data_type_is_noticed(
+    recording: Recording, loaded: dict[str, Arrays], change: str
+) -> None:
+    case = "g05_post_update/clip_remapLayerwiseSymmetric_los0/float64"
+    for name in loaded[case]:
+        damaged = in_memory(recording, loaded, twins(recording, case))
+        array = damaged.arrays[case][name]
+        damaged.arrays[case][name] = array[None] if change == "shape" else array.astype(np.float32)
+        (group,) = check_recording(damaged, ["g05_post_update"], backend="spec")
+        assert group.failures
+
+
+def test_a_listed_exception_may_deviate(
+    recording: Recording, loaded: dict[str, Arrays], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    case = "g02_mvm/perfect/float64"
+    damaged = in_memory(recording, loaded, twins(recording, case))
+    damaged.arrays[case]["s0_y"] = np.full_like(damaged.arrays[case]["s0_y"], np.nan)
+    (group,) = check_recording(damaged, ["g02_mvm"], backend="spec")
+    assert [(failed, name) for failed, name, _ in group.failures] == [(case, "s0_y")]
+    monkeypatch.setattr(replay, "EXCEPTIONS", {(case, "s0_y"): "a test"})
+    (group,) = check_recording(damaged, ["g02_mvm"], backend="spec")
+    assert group.passed
+
+
+def test_a_wrong_backend_fails_the_vectors(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spec = backends.load("spec")
+    monkeypatch.setattr(spec, "range_decay", lambda gradient, *_: gradient)
+    (group,) = check_recording(recording, ["g01_input_range"], backend="spec")
+    assert {name.partition("_")[2] for _, name, _ in group.failures} == {"dr", "after_r"}
+
+
+def test_an_error_in_the_middle_of_a_case_is_a_failure(write: Write) -> None:
+    recording = read_recording(
+        write(index={"tiny/float32": {"W": ["f4", 0, [1, 2]], "s0_x": ["f4", 2, [2, 1]]}})
+    )
+    (group,) = check_recording(recording, backend="spec")
+    reasons = {name: text for _, name, text in group.failures}
+    assert (
+        reasons["replay"]
+        == "the replay stopped with ShapeError: x has shape (2, 1), allowed is (..., 2)."
+    )
+
+
+def test_every_so_manieth_case_is_a_sample(recording: Recording) -> None:
+    (group,) = check.check_recording(recording, ["g02_mvm"], backend="spec", every=50)
+    assert len(group.results) == 3
