@@ -99,5 +99,8 @@ def _reinterpreted(pairs: dict[Any, Any]) -> Any:
 
 
 _WIDTHS = {NUMBA.float32: NUMBA.int32, NUMBA.float64: NUMBA.int64}
-bits = _reinterpreted(_WIDTHS)
-number = _reinterpreted({integer: real for real, integer in _WIDTHS.items()})
+_REINTERPRETED = {
+    "bits": _reinterpreted(_WIDTHS),
+    "number": _reinterpreted({integer: real for real, integer in _WIDTHS.items()}),
+}
+CPU_PRIMITIVES: dict[str, Any] = {} if NUMBA.config.DISABLE_JIT else _REINTERPRETED

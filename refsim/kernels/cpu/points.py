@@ -6,4 +6,4 @@ from typing import Any
 
 from .. import _jit, points, superaccumulator
 
-P: Any = _jit.bind(_jit.inlined, points, superaccumulator, bits=_jit.bits, number=_jit.number)
+P: Any = _jit.bind(_jit.inlined, points, superaccumulator, **_jit.CPU_PRIMITIVES)

@@ -191,6 +191,7 @@ def _single(left: Operand, right: Operand) -> tuple[Array, Mask]:
     s = np.empty((N, O))
     out, undecided = np.empty(s.shape, np.float32), np.empty(s.shape, np.bool_)
 
+    @np.errstate(all="ignore")  # a thread of the pool starts with the default
     def part(begin: int, end: int) -> None:
         np.matmul(left.wide[begin:end], right.wide.T, out=s[begin:end])
         _filtered_single(begin, end, s, left[1:], right[1:], gamma(K), out, undecided)
