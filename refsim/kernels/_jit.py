@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import functools
 import hashlib
 import os
@@ -49,10 +50,16 @@ def cache_directory() -> Path | None:
             os.utime(directory)
     except (OSError, RuntimeError):  # no home directory is a RuntimeError
         return None
-    for other in directory.parent.glob("kernels-" + "[0-9a-f]" * 16):
-        if time.time() - other.stat().st_mtime > STALE_AFTER:
-            shutil.rmtree(other, ignore_errors=True)
+    _remove_stale(directory.parent)
     return directory
+
+
+def _remove_stale(folder: Path) -> None:
+    """Removes the kernels of other sources that no process has used for long."""
+    for other in folder.glob("kernels-" + "[0-9a-f]" * 16):
+        with contextlib.suppress(OSError):  # another process may remove it, too
+            if time.time() - other.stat().st_mtime > STALE_AFTER:
+                shutil.rmtree(other)
 
 
 def compiled(function: Function) -> Function:

@@ -37,7 +37,7 @@ def on_grid(a: Array, step: Scalar, rounding: Array | None = None) -> Array:
     array([0., 0., 1.])
     """
     if step == 0:
-        return a
+        return a.copy()
     levels = a / step
     return np.rint(levels if rounding is None else levels + rounding) * step
 

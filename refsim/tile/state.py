@@ -16,10 +16,10 @@ from refsim.errors import ConfigError, InputError, RangeError, ShapeError, State
 from refsim.random import STREAMS, checked_seed
 from refsim.spec.sums import Array, Scalar
 
+from . import state_dict
 from .arrays import as_array, as_scalar, of_shape
 from .settings import DATA_TYPES, typed
 
-RANDOM_STATE = ("random_seed", "random_step")
 FIXED_AT_CREATION = (
     "runtime.data_type",
     "pre_post.input_range.enable",
@@ -203,11 +203,15 @@ class Tile:
         return self.parameters.get(name, self.buffers.get(name))
 
     def input_range(self) -> Scalar | None:
-        """The input range as a scalar, None if disabled; a :class:`~refsim.RangeError` if it is 0, NaN or infinite."""
+        """The input range as a scalar, None if disabled.
+
+        Raises
+        ------
+        RangeError
+            If it is 0, NaN or infinite.
+        """
         stored = self.value("input_range")
-        if stored is None:
-            return None
-        return self.checked_range(stored[0])
+        return None if stored is None else self.checked_range(stored[0])
 
     def checked_range(self, r: Scalar) -> Scalar:
         """The range; a :class:`~refsim.RangeError` if it cannot be divided by."""
@@ -310,7 +314,7 @@ class Tile:
         if value is None:
             self.buffers.pop("mapping_scales", None)
         else:
-            scale = self._scales(value)
+            scale = self.scales_from(value)
             if present is not None and scale.size in (1, present.size):
                 present[...] = scale
             else:
@@ -318,7 +322,8 @@ class Tile:
         if "out_scaling_alpha" in self.parameters:
             self.parameters["out_scaling_alpha"][...] = 1
 
-    def _scales(self, value: object) -> Array:
+    def scales_from(self, value: object) -> Array:
+        """One scale, or one for each output, from a number or an array."""
         if isinstance(value, (int, float)):
             return self.usable_scale(np.full(1, as_scalar(value, self.dtype, "scales")))
         scale = as_array(value, self.dtype, "scales").reshape(-1)
@@ -362,25 +367,8 @@ class Tile:
         ShapeError, InputError
             If an array does not fit.
         """
-        if not isinstance(state, Mapping):
-            raise InputError(
-                f"state is {type(state).__name__}, allowed are mappings of names to arrays."
-            )
-        own = self.parameters | self.buffers
-        known = [*own, *RANDOM_STATE, "mapping_scales"]
-        unexpected = [name for name in state if name not in known]
-        missing = [name for name in known if name not in state and name != "mapping_scales"]
-        if strict and (missing or unexpected):
-            raise StateError(
-                f"the state does not fit {self.name}: "
-                f"missing {missing or 'nothing'}, unexpected {unexpected or 'nothing'}."
-            )
-        accepted = {
-            name: self._accepted(name, own.get(name), state[name])
-            for name in known
-            if name in state
-        }
-        seed, step = (accepted.pop(name, None) for name in RANDOM_STATE)
+        accepted = state_dict.accepted(self, state, strict)
+        seed, step = (accepted.pop(name, None) for name in state_dict.RANDOM_STATE)
         if "mapping_scales" not in accepted and strict:
             self.buffers.pop("mapping_scales", None)
         self.assign(accepted)
@@ -388,30 +376,6 @@ class Tile:
         self.step = self.step if step is None else int(step[0])
         self.gradients.clear()
         self._forget()
-
-    def _accepted(self, name: str, present: Array | None, value: object) -> NDArray[Any]:
-        if name in RANDOM_STATE:
-            number = np.asarray(value)
-            limit = 2**64 - 1 if name == "random_seed" else 2**32
-            if (
-                number.shape != (1,)
-                or number.dtype.kind not in "iu"
-                or not 0 <= int(number[0]) <= limit
-            ):
-                raise InputError(
-                    f"{name} is {value!r}, allowed is an array with one integer from 0 to {limit}."
-                )
-            return number
-        T = np.dtype(np.float32) if name == "input_range_update_idx" else self.dtype
-        if name == "mapping_scales":
-            return self.usable_scale(self._scales(value))
-        assert present is not None
-        array = of_shape(value, T, present.shape, name)
-        if name == "input_range":
-            self.checked_range(array[0])
-        if name == "input_range_update_idx" and (array[0] < 0 or array[0] != np.floor(array[0])):
-            raise InputError(f"{name} is {array[0]}, allowed are whole numbers from 0.")
-        return array
 
     def _forget(self) -> None:
         """Drop what a pending backward pass would use."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from functools import cache
+from functools import cached_property
 from threading import Lock
 
 from threadpoolctl import ThreadpoolController
@@ -22,7 +22,7 @@ class Limit:
         self.holders = 0
         self.lock = Lock()
 
-    @cache  # noqa: B019  there is one limit
+    @cached_property
     def controller(self) -> ThreadpoolController:
         """The BLAS libraries of this process; to find them takes milliseconds."""
         return ThreadpoolController()
@@ -32,7 +32,7 @@ class Limit:
         """Holds the limit."""
         with self.lock:
             if self.holders == 0:
-                self.limiter = self.controller().limit(limits=1, user_api="blas")
+                self.limiter = self.controller.limit(limits=1, user_api="blas")
             self.holders += 1
         try:
             yield
