@@ -43,7 +43,7 @@ def load(name: str) -> Any:
     """
     if name == "cuda":
         raise BackendError('This version has no CUDA kernels; use backend "cpu" or "spec".')
-    if name not in _MODULES:
+    if name not in available():
         allowed = ", ".join(f'"{known}"' for known in _MODULES)
         raise BackendError(f"backend is {name!r}; the allowed names are {allowed}.")
     return import_module(_MODULES[name])

@@ -170,6 +170,9 @@ def _environment() -> Iterator[Finding]:
 def _cache() -> Iterator[Finding]:
     from refsim.kernels._jit import cache_directory
 
+    if os.environ.get("NUMBA_DISABLE_JIT", "0") != "0":
+        advice = "unset it: kernels run hundreds of times slower without compilation"
+        yield Finding("compilation", "switched off by NUMBA_DISABLE_JIT", advice)
     directory = cache_directory()
     if directory is None:
         advice = "kernels are compiled anew in each process; set REFSIM_CACHE_DIR to a folder that can be written"

@@ -154,8 +154,9 @@ def _integer(value: object, name: str, bits: int) -> int:
 def _address(index: ArrayLike) -> tuple[NDArray[np.uint64], NDArray[np.uint64]]:
     given = np.asarray(index)
     if given.size and (given.dtype.kind not in "iu" or given.min() < 0):
+        lowest = f" and the value {given.min()}" if given.dtype.kind in "iu" else ""
         raise InputError(
-            f"index has dtype {given.dtype}, allowed are integers from 0 to 2**64 - 1."
+            f"index has dtype {given.dtype}{lowest}, allowed are integers from 0 to 2**64 - 1."
         )
     flat = given.astype(np.uint64).ravel()
     return flat, flat // np.uint64(4)

@@ -6,9 +6,10 @@ document and nothing else.
 
 from __future__ import annotations
 
+import os
 import sys
 from enum import StrEnum
-from typing import Annotated
+from typing import Annotated, NoReturn
 
 import typer
 
@@ -42,12 +43,24 @@ class Readings(StrEnum):
 
 
 def main() -> None:
-    """Run the command line; an error of refsim's is one sentence and exit status 2."""
+    """Run the command line; an error of refsim's, or of a file, is one sentence and exit status 2."""
+    if sys.stdout is None:
+        sys.exit(2)  # closed: there is nowhere to report to
     try:
-        app()
+        try:
+            app()
+        finally:
+            sys.stdout.flush()
     except RefsimError as error:
-        typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
-        sys.exit(2)
+        _fail(error)
+    except OSError as error:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)  # or leaving Python fails on the output again
+        _fail(error)
+
+
+def _fail(error: Exception) -> NoReturn:
+    typer.secho(f"Error: {error}", fg=typer.colors.RED, err=True)
+    sys.exit(2)
 
 
 def _version(wanted: bool) -> None:
@@ -90,8 +103,9 @@ def verify(
     raise typer.Exit(run(quick, seed, backend or [], clause or [], json))
 
 
-@vectors.command()
+@vectors.command(context_settings={"allow_extra_args": True})
 def check(
+    context: typer.Context,
     directory: Annotated[
         str | None,
         typer.Argument(
@@ -99,7 +113,10 @@ def check(
         ),
     ] = None,
     group: Annotated[
-        list[str] | None, typer.Option(help="Check this group only; may be repeated.")
+        list[str] | None,
+        typer.Option(
+            help="Check this group only; more names may follow, or the option is repeated."
+        ),
     ] = None,
     choices: Annotated[
         Readings, typer.Option(help="Readings of the documentation that the tiles follow.")
@@ -110,7 +127,18 @@ def check(
     """Replay recorded vectors and compare every recorded result."""
     from .vectors import run
 
-    raise typer.Exit(run(directory, group or [], choices, backend, json))
+    folder, others = _folder_first([directory, *context.args] if directory else [])
+    if others and not group:
+        raise typer.BadParameter(f"unexpected {' '.join(others)}; groups follow --group.")
+    raise typer.Exit(run(folder, [*(group or []), *others], choices, backend, json))
+
+
+def _folder_first(given: list[str]) -> tuple[str | None, list[str]]:
+    """The folder among words that may also name groups, and the other words."""
+    if not given:
+        return None, []
+    folder = next((word for word in given if os.path.isdir(word)), given[0])
+    return folder, [word for word in given if word is not folder]
 
 
 @app.command()

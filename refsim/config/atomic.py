@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from errno import EISDIR, ENOENT
 from pathlib import Path
 from secrets import token_hex
 
@@ -33,6 +34,10 @@ def write_atomically(path: str | os.PathLike[str], data: bytes) -> None:
     b'text'
     """
     target = Path(path)
+    if target.is_dir():
+        raise IsADirectoryError(EISDIR, os.strerror(EISDIR), str(target))
+    if not target.parent.is_dir():
+        raise FileNotFoundError(ENOENT, os.strerror(ENOENT), str(target.parent))
     temporary = target.with_name(f".{target.name}.{token_hex(8)}")
     try:
         with temporary.open("xb") as file:

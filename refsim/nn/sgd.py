@@ -57,7 +57,7 @@ class Group:
         T = tile.dtype
         return tile.ops.sgd_step(  # type: ignore[no-any-return]
             tile.parameters[name],
-            tile.gradients[name],
+            tile.checked_gradient(name),
             velocity,
             typed(self.lr, T, "SGD.lr"),
             typed(self.momentum, T, "SGD.momentum"),
@@ -122,6 +122,8 @@ class SGD:
                 f"tiles is {type(tiles).__name__}, allowed are lists of tiles or groups."
             )
         given = list(tiles)
+        if not given:
+            raise InputError("tiles is empty, allowed are non-empty lists of tiles or groups.")
         plain = [tile for tile in given if not isinstance(tile, Mapping)]
         self.groups = [_group({"tiles": plain}, defaults)] if plain else []
         self.groups += [_group(group, defaults) for group in given if isinstance(group, Mapping)]

@@ -113,7 +113,9 @@ def as_scalar(value: object, T: DType, name: str) -> Scalar:
         if not np.isfinite(number):
             raise InputError(f"{name} is {number}, allowed are finite numbers of {T}.")
         return number
+    if isinstance(value, (bool, np.bool_)):
+        raise InputError(f"{name} is {value}, allowed are numbers.")
     array = as_array(value, T, name)
-    if array.size != 1 or isinstance(value, (bool, np.bool_)):
+    if array.size != 1:
         raise InputError(f"{name} has shape {array.shape}, allowed is one number.")
     return array.ravel()[0]

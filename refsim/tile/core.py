@@ -68,7 +68,12 @@ def finite(value: Any, what: str) -> Any:
 def product(ops: Any, d: Array, weight: Array, what: str) -> Array:
     """Analog product of converted inputs and weights, one weight matrix for all rows or one each."""
     forward = ops.matrix_product if weight.ndim == 2 else ops.per_sample_product
-    return finite(forward(d, weight), f"the analog product of {what}")
+    result = forward(d, weight)
+    if not np.isfinite(result).all() and not np.isfinite(weight).all():
+        raise StateError(
+            f"the weight of {what} contains NaN or infinity, allowed are finite numbers."
+        )
+    return finite(result, f"the analog product of {what}")
 
 
 def transposed(ops: Any, g: Array, weight: Array, what: str) -> Array:

@@ -68,6 +68,8 @@ class Tile:
         self.training = True
         self.backend = backend
         backends.load(backend)
+        if not isinstance(bias, (bool, np.bool_)):
+            raise InputError(f"bias is {bias!r}, allowed are True and False.")
         self.dtype = DATA_TYPES[self.config.runtime.data_type]
         self.has_bias = bool(bias)
         self.check_config()
@@ -146,6 +148,16 @@ class Tile:
                 raise StateError(
                     f"{name} of {self.name} is now {found}, allowed is an array {(dtype, shape)}."
                 )
+
+    def checked_gradient(self, name: str) -> Array:
+        """A live gradient; a :class:`~refsim.StateError` if it no longer fits its parameter."""
+        gradient, parameter = self.gradients[name], self.parameters[name]
+        layout = (parameter.shape, parameter.dtype)
+        if (np.shape(gradient), getattr(gradient, "dtype", None)) != layout:
+            raise StateError(
+                f"the gradient of {name} of {self.name} was replaced, allowed is an array of {layout}."
+            )
+        return gradient
 
     def _fixed_values(self) -> dict[str, object]:
         return {name: attrgetter(name)(self.config) for name in FIXED_AT_CREATION}

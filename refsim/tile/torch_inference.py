@@ -279,8 +279,7 @@ class TorchInferenceTile(Tile):
         return (dx, kept) if trace else dx
 
     def _accumulated(self, name: str, value: Array) -> Array:
-        present = self.gradients.get(name)
-        total = value if present is None else present + value
+        total = self.checked_gradient(name) + value if name in self.gradients else value
         return finite(total, f"the gradient of {name} of {self.name}")
 
     def _backward(

@@ -47,6 +47,11 @@ def limit(value: Fraction, bound: float) -> Fraction:
     return value if bound == np.inf else max(min(value, Fraction(bound)), -Fraction(bound))
 
 
+def sides(value: Fraction, *edges: float | Fraction) -> list[int]:
+    """On which side of each edge and of zero a value lies, or whether on it."""
+    return [(value > edge) - (value < edge) for edge in (0, *edges)]
+
+
 def divisor(row: Vector, core: Core) -> Fraction:
     if core.management == "none":
         return Fraction(1)
@@ -56,35 +61,40 @@ def divisor(row: Vector, core: Core) -> Fraction:
     return peak if peak > 0 else Fraction(1)
 
 
-def core_row(row: Vector, w: Matrix, core: Core) -> Vector:
-    """The core output of one scaled input."""
-    scale = divisor(row, core) * Fraction(core.beta)
-    d = [limit(value / scale, core.inp_bound) for value in row]
+def core_row(row: Vector, w: Matrix, core: Core) -> tuple[Vector, list[int]]:
+    """The core output of one scaled input, and the branches taken on the way."""
+    alpha = divisor(row, core)
+    scale = alpha * Fraction(core.beta)
+    a = [value / scale for value in row]
+    d = [limit(value, core.inp_bound) for value in a]
     d = [value * Fraction(core.inp_factor) if value < 0 else value for value in d]
-    m = [sum((a * b for a, b in zip(d, line, strict=True)), Fraction(0)) for line in w]
+    m = [sum((x * y for x, y in zip(d, line, strict=True)), Fraction(0)) for line in w]
     m = [value * Fraction(core.out_factor) if value < 0 else value for value in m]
-    return [limit(value, core.out_bound) * Fraction(core.out_scale) * scale for value in m]
+    branches = [s for value in row for s in sides(value, alpha, -alpha, core.cap, -core.cap)]
+    branches += [s for value in a for s in sides(value, core.inp_bound, -core.inp_bound)]
+    branches += [s for value in m for s in sides(value, core.out_bound, -core.out_bound)]
+    return [limit(x, core.out_bound) * Fraction(core.out_scale) * scale for x in m], branches
 
 
-def loss(c: Matrix, w: Matrix, r: Fraction, g: Matrix, core: Core) -> Fraction:
-    """The sum of all outputs, weighted with ``g``, for a clipped input."""
+def loss(c: Matrix, w: Matrix, r: Fraction, g: Matrix, core: Core) -> tuple[Fraction, list[int]]:
+    """The sum of all outputs for a clipped input, weighted with ``g``, and all branches taken."""
     rows = [core_row([value / r for value in row], w, core) for row in c]
-    return sum(
-        (a * z * r for G, Z in zip(g, rows, strict=True) for a, z in zip(G, Z, strict=True)),
-        Fraction(0),
-    )
+    terms = [
+        x * z * r for G, (Z, _) in zip(g, rows, strict=True) for x, z in zip(G, Z, strict=True)
+    ]
+    return sum(terms, Fraction(0)), [s for _, branches in rows for s in branches]
 
 
 def exactly(x: Array) -> Matrix:
     return [[Fraction(float(v)) for v in row] for row in x]
 
 
-def slope(f: Callable[[Fraction], Fraction]) -> Fraction:
-    """The difference quotient at 0, where it is the same on both sides."""
-    middle = f(Fraction(0))
-    right, left = (f(TINY) - middle) / TINY, (middle - f(-TINY)) / TINY
-    assume(right == left)
-    return right
+def slope(f: Callable[[Fraction], tuple[Fraction, list[int]]]) -> Fraction:
+    """The difference quotient at 0, where both sides take the same branches."""
+    (below, left), (middle, here), (above, right) = f(-TINY), f(Fraction(0)), f(TINY)
+    assume(left == here == right)
+    assert above - middle == middle - below
+    return (above - middle) / TINY
 
 
 def moved(x: Matrix, row: int, column: int, h: Fraction) -> Matrix:
@@ -196,9 +206,11 @@ def test_the_gradient_of_an_input_is_a_difference_quotient(ops: Any, tile: Any, 
     n, i = (data.draw(st.integers(0, size - 1)) for size in x.shape)
     exact_w, exact_r, exact_g = exactly(w), Fraction(float(r)), exactly(g)
 
-    def output(h: Fraction) -> Fraction:
-        clipped = [[limit(v, float(abs(r))) for v in row] for row in moved(exactly(x), n, i, h)]
-        return loss(clipped, exact_w, exact_r, exact_g, core)
+    def output(h: Fraction) -> tuple[Fraction, list[int]]:
+        at_h, edge = moved(exactly(x), n, i, h), float(abs(r))
+        clipped = [[limit(v, edge) for v in row] for row in at_h]
+        value, branches = loss(clipped, exact_w, exact_r, exact_g, core)
+        return value, branches + sides(at_h[n][i], edge, -edge)
 
     expected = slope(output)
     assert Fraction(float(gradients(ops, x, w, r, g, core).dx[n, i])) == expected

@@ -15,7 +15,7 @@ from tests.clauses.random_oracle import worst
 from tests.exact import Array, Type, same
 from tests.strategies import around, typed, vectors, wide
 
-LOG_BOUND, EXP_BOUND = Fraction(1), Fraction(3, 2)
+LOG_BOUND, EXP_BOUND = Fraction(11, 10), Fraction(3, 2)
 
 
 def width(T: Type) -> int:

@@ -174,6 +174,32 @@ def test_a_folder_is_checked_and_reported_as_json(invoke: Any, folder: Path) -> 
     assert 0 < group["largest_deviation"] < 1e-6
 
 
+def test_several_groups_follow_one_option(invoke: Any) -> None:
+    where = str(recorded_folder())
+    words = ("g05_post_update", "g04_mapping")
+    status, out, _ = invoke(
+        "vectors", "check", where, "--group", *words, "--backend", "spec", "--json"
+    )
+    assert status == 0
+    assert {group["group"] for group in json.loads(out)["groups"]} == set(words)
+    assert invoke("vectors", "check", where, "g04_mapping")[0] == 2
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs a device that is always full")
+def test_a_full_disk_is_one_sentence_and_status_2() -> None:
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [sys.executable, "-m", "refsim", "--version"],
+            stdout=full,
+            stderr=subprocess.PIPE,
+            text=True,
+            check=False,
+        )
+    assert done.returncode == 2
+    assert done.stderr.startswith("Error: ")
+    assert done.stderr.count("\n") == 1
+
+
 @pytest.mark.parametrize("name", ["f4", "f8"])
 def test_one_changed_number_in_a_file_fails(invoke: Any, folder: Path, name: str) -> None:
     path = folder / f"{GROUP}.npz"

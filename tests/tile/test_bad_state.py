@@ -253,3 +253,27 @@ def test_wrong_scales(backend: str, value: Any) -> None:
     tile = made(backend)
     with refused(tile, (rs.InputError, rs.ShapeError)):
         tile.set_scales(value)
+
+
+@pytest.mark.parametrize(
+    "replacement", [np.zeros((3, 3), np.float32), np.zeros((2, 3)), [[0.0] * 3] * 2, None, "x"]
+)
+def test_a_replaced_gradient_is_refused_by_step_and_backward(
+    backend: str, replacement: object
+) -> None:
+    tile = rs.TorchInferenceRPUConfig().create_tile(2, 3, backend=backend)
+    tile.forward(np.ones((1, 3), np.float32))
+    tile.gradients["weight"] = replacement
+    before = tile.state_dict()
+    with pytest.raises(rs.StateError, match="gradient of weight"):
+        rs.SGD([tile], lr=1.0).step()
+    with pytest.raises(rs.StateError, match="gradient of weight"):
+        tile.backward(np.ones((1, 2), np.float32))
+    assert all(np.array_equal(tile.state_dict()[name], value) for name, value in before.items())
+
+
+def test_a_weight_that_is_not_finite_is_named(backend: str) -> None:
+    tile = rs.TorchInferenceRPUConfig().create_tile(2, 3, backend=backend)
+    tile.parameters["weight"][0, 0] = np.inf
+    with pytest.raises(rs.StateError, match=r"the weight of .* contains NaN or infinity"):
+        tile.forward(np.ones((1, 3), np.float32))
