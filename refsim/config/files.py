@@ -84,6 +84,7 @@ def from_toml(text: str) -> Any:
     """
     import tomllib
 
+    _check_text(text)
     try:
         document = tomllib.loads(text)
     except (ValueError, RecursionError) as error:
@@ -154,6 +155,7 @@ def from_json(text: str) -> Any:
     """
     import json
 
+    _check_text(text)
     try:
         document = json.loads(text, object_pairs_hook=_unique, parse_constant=_no_constant)
     except (ValueError, RecursionError) as error:
@@ -213,6 +215,11 @@ def load_config(path: str | os.PathLike[str]) -> Any:
         raise ConfigError(f"{path}: the file is not UTF-8 text.") from error
     except ConfigError as error:
         raise ConfigError(f"{path}: {error}") from error
+
+
+def _check_text(text: object) -> None:
+    if not isinstance(text, str):
+        raise ConfigError(f"text is {type(text).__name__}, but it must be text.")
 
 
 def _by_suffix(formats: dict[str, Any], path: str | os.PathLike[str]) -> Any:

@@ -96,7 +96,7 @@ class IOParameters(Parameters):
     v_offset_w_min: Real = -1.0
     r_series: Real = 0.0
     w_read_asymmetry_dtod: Strength = 0.0
-    max_bm_factor: Annotated[int, Interval(1, inf, "[)")] = 1000
+    max_bm_factor: Annotated[int, Interval(0, inf, "[)")] = 1000
     max_bm_res: Strength = 0.25
     bm_test_negative_bound: bool = True
     nm_thres: Real = 0.0

@@ -59,6 +59,13 @@ def is_input(name: str) -> bool:
     return _INPUT.fullmatch(name) is not None
 
 
+def _need_not_be_recorded(name: str, found: NDArray[Any]) -> bool:
+    """Whether aihwkit has no such array: after its all-zero shortcut the input has no gradient, where refsim returns
+    zeros; before the first weights there are no columnwise scales, where refsim has ones (erratum E-5)."""
+    zeros, ones = not found.any(), bool((found == 1).all())
+    return (name.endswith("_dx") and zeros) or (name.endswith("mapping_scales") and ones)
+
+
 @dataclass
 class CaseResult:
     """What the replay of a case found.
@@ -182,7 +189,7 @@ class _Replay:
     def compare(self, name: str, found: NDArray[Any] | None) -> None:
         """Compare a result with the recorded array of that name; both or none must exist."""
         recorded = self.arrays.get(name)
-        if found is None and recorded is None:
+        if recorded is None and (found is None or _need_not_be_recorded(name, found)):
             return
         if found is None or recorded is None:
             missing = "refsim has no such result" if found is None else "it is not recorded"

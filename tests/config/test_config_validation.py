@@ -127,7 +127,7 @@ REFUSED: list[tuple[type[Parameters], str, Any]] = [
     (IOParameters, "out_nonlinearity_std", -1),
     (IOParameters, "v_offset_std", -1),
     (IOParameters, "w_read_asymmetry_dtod", -1),
-    (IOParameters, "max_bm_factor", 0),
+    (IOParameters, "max_bm_factor", -1),
     (IOParameters, "max_bm_res", -0.25),
     (CurrentMinMaxEstimatorParams, "percentile", 100.5),
     (CurrentMinMaxEstimatorParams, "percentile", -1),

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from refsim import Choices, backends
 from refsim.conformance import check, replay
@@ -248,3 +249,22 @@ def test_an_error_in_the_middle_of_a_case_is_a_failure(write: Write) -> None:
 def test_every_so_manieth_case_is_a_sample(recording: Recording) -> None:
     (group,) = check.check_recording(recording, ["g02_mvm"], backend="spec", every=50)
     assert len(group.results) == 3
+
+
+@pytest.mark.parametrize(
+    ("array", "absent"),
+    [
+        ("s0_dx", np.zeros((2, 3))),
+        ("init_mapping_scales", np.ones(3)),
+        ("s1_after_mapping_scales", np.ones(1)),
+    ],
+)
+def test_what_aihwkit_does_not_have_need_not_be_recorded(
+    array: str, absent: NDArray[np.float64]
+) -> None:
+    """Zeros where aihwkit has no gradient, ones where it has no scales yet; nothing else may be missing."""
+    assert replay._need_not_be_recorded(array, absent)
+    assert not replay._need_not_be_recorded(
+        array, absent + 1e-300 if not absent.any() else 2 * absent
+    )
+    assert not replay._need_not_be_recorded("s0_y", absent)
