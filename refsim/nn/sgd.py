@@ -190,6 +190,8 @@ class SGD:
 
     def load_state_dict(self, state: Mapping[str, Array]) -> None:
         """Take over a state from :meth:`state_dict` of an optimiser with the same groups; all or nothing."""
+        if not isinstance(state, Mapping):
+            raise InputError(f"state is {type(state).__name__}, allowed are mappings.")
         places = {
             f"{g}.{position}.{name}": (group, position, name, tile.parameters[name])
             for g, group in enumerate(self.groups)

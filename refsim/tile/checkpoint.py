@@ -12,6 +12,7 @@ from refsim.config.files import from_json, to_json
 from refsim.errors import InputError, StateError
 
 from .state import Tile
+from .state_dict import accepted
 
 FORMAT = "refsim-tile-1"
 HEADER = {
@@ -42,7 +43,7 @@ def save(path: str | os.PathLike[str], tile: Tile) -> None:
     Raises
     ------
     InputError
-        If ``tile`` is not a tile.
+        If ``tile`` is not a tile, or holds NaN or infinity, so that it could not be loaded.
     OSError
         If the file cannot be written.
     """
@@ -50,6 +51,8 @@ def save(path: str | os.PathLike[str], tile: Tile) -> None:
 
     if not isinstance(tile, Tile):
         raise InputError(f"tile is {type(tile).__name__}, allowed are refsim's tiles.")
+    state = tile.state_dict()
+    accepted(tile, state, strict=True)
     header = {
         "format": FORMAT,
         "class": type(tile).__name__,
@@ -61,7 +64,7 @@ def save(path: str | os.PathLike[str], tile: Tile) -> None:
         "training": tile.training,
         "config": to_json(tile.config),
     }
-    write_atomically(path, to_bytes(tile.state_dict(), {"refsim": json.dumps(header)}))
+    write_atomically(path, to_bytes(state, {"refsim": json.dumps(header)}))
 
 
 def load(path: str | os.PathLike[str], backend: str | None = None) -> Any:

@@ -5,13 +5,14 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from operator import attrgetter
+from types import NoneType
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refsim import backends
-from refsim.config import WeightRemapType
+from refsim.config import PrePostProcessingRPU, WeightRemapType
 from refsim.errors import ConfigError, InputError, RangeError, ShapeError, StateError
 from refsim.random import STREAMS, checked_seed
 from refsim.spec.sums import Array, Scalar
@@ -61,8 +62,12 @@ class Tile:
         name: str | None = None,
     ) -> None:
         self.out_size, self.in_size = _size(out_size, "out_size"), _size(in_size, "in_size")
+        if not isinstance(name, (str, NoneType)):
+            raise InputError(f"name is {name!r}, allowed is text.")
         self.name = name or f"{type(self).__name__}({out_size}, {in_size})"
-        self.config = copy.deepcopy(config)
+        if not isinstance(config, PrePostProcessingRPU):
+            raise ConfigError(f"config is {config!r}, allowed are refsim's configurations.")
+        self.config: Any = copy.deepcopy(config)
         self.seed = checked_seed(seed)
         self.step = 0
         self.training = True

@@ -53,11 +53,15 @@ class Trace:
     def __iter__(self) -> Iterator[Stage]:
         return iter(self.stages)
 
+    def __len__(self) -> int:
+        return len(self.stages)
+
     def __getitem__(self, name: str) -> Any:
         for stage in reversed(self.stages):
             if stage.name == name:
                 return stage.value
-        raise KeyError(name)
+        names = dict.fromkeys(stage.name for stage in self.stages)
+        raise KeyError(f"{name!r} is no stage of this trace, it has {', '.join(names)}")
 
 
 class NoTrace(Trace):

@@ -278,3 +278,22 @@ def whole(path: Path) -> float:
     weight = rs.load(path).parameters["weight"]
     assert (weight == weight[0, 0]).all()
     return float(weight[0, 0])
+
+
+def test_a_tile_that_could_not_be_loaded_is_not_saved(tmp_path: Path, backend: str) -> None:
+    path = tmp_path / "tile.safetensors"
+    tile = rs.TorchInferenceRPUConfig().create_tile(2, 3, backend=backend)
+    rs.save(path, tile)
+    good = path.read_bytes()
+    tile.parameters["weight"][0, 0] = np.nan
+    with pytest.raises(rs.InputError, match="weight contains NaN"):
+        rs.save(path, tile)
+    assert path.read_bytes() == good
+    assert [entry.name for entry in tmp_path.iterdir()] == [path.name]
+
+
+def test_a_tile_needs_a_configuration_and_a_name_of_text() -> None:
+    with pytest.raises(rs.ConfigError, match="config is None"):
+        rs.TorchInferenceTile(2, 3, None)
+    with pytest.raises(rs.InputError, match="name is 5"):
+        rs.TorchInferenceRPUConfig().create_tile(2, 3, name=5)
