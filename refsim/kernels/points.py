@@ -269,6 +269,24 @@ def clipped_weight(weight: Number, bound: Number) -> Number:
     return bound if raised > bound else raised
 
 
+# networks
+
+
+def rectified(x: Number) -> Number:
+    """The number, or +0 if it is not positive. [NN-1]"""
+    return type(x)(0) if x <= type(x)(0) else x
+
+
+def rectified_gradient(gradient: Number, x: Number) -> Number:
+    """Gradient where a value is positive, else +0. [NN-2]"""
+    return gradient if x > type(x)(0) else type(gradient)(0)
+
+
+def less_one(p: Number, chosen: bool) -> Number:
+    """Probability, less 1 at the label. [NN-5]"""
+    return add(p, -type(p)(1)) if chosen else p
+
+
 # exponential, logarithm and circle
 
 
