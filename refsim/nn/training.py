@@ -88,7 +88,10 @@ def train(
     InputError, ShapeError
         If the data or a number does not fit.
     """
-    tile = next(model.tiles())
+    tiles = list(model.tiles())
+    if not tiles:
+        raise InputError("model has no tile, allowed are networks with one tile or more.")
+    ops, backend = tiles[0].ops, tiles[0].backend
     x = np.asarray(data[0])
     y = checked_labels(data[1], len(x), 2**31)
     for name, value, least in (
@@ -106,10 +109,10 @@ def train(
             losses, right = [], 0
             for begin in range(0, len(x), batch_size):
                 batch = rows[begin : begin + batch_size]
-                loss, hits = step(model, x[batch], y[batch], optimizer, tile.backend)
+                loss, hits = step(model, x[batch], y[batch], optimizer, backend)
                 losses.append(loss)
                 right += hits
-            mean = float(tile.ops.mean(np.concatenate(losses)))
+            mean = float(ops.mean(np.concatenate(losses)))
             done = Epoch(epoch, optimizer.steps, mean, right / len(x), input_ranges(model))
             history.append(done)
             if after_epoch is not None:

@@ -121,3 +121,8 @@ def test_training_refuses(changed: dict[str, Any], message: str) -> None:
     given = {"data": small(), "epochs": 1, "batch_size": 4, "optimizer": None}
     with pytest.raises(ValueError, match=message):
         nn.train(model, **{**given, **changed})
+
+
+def test_a_network_without_tiles_is_refused() -> None:
+    with pytest.raises(rs.InputError, match="model has no tile"):
+        nn.train(nn.Sequential(nn.ReLU()), small(), 1, 4, trained(epochs=0)[1])
