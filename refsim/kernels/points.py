@@ -282,11 +282,6 @@ def rectified_gradient(gradient: Number, x: Number) -> Number:
     return gradient if x > type(x)(0) else type(gradient)(0)
 
 
-def less_one(p: Number, chosen: bool) -> Number:
-    """Probability, less 1 at the label. [NN-5]"""
-    return add(p, -type(p)(1)) if chosen else p
-
-
 # exponential, logarithm and circle
 
 

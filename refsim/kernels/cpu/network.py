@@ -103,17 +103,19 @@ def cross_entropy(logits: Array, label: Index) -> Array:
 
 
 @compiled
-def _loss_gradient(p: Array, label: Index, count: Scalar, out: Array) -> None:
+def _loss_gradient(p: Array, label: Index, one: Scalar, count: Scalar, out: Array) -> None:
     for n in range(p.shape[0]):
         for k in range(p.shape[1]):
-            out[n, k] = P.less_one(p[n, k], k == label[n]) / count
+            difference = P.add(p[n, k], -one) if k == label[n] else p[n, k]
+            out[n, k] = difference / count
 
 
 def cross_entropy_gradient(logits: Array, label: Index) -> Array:
     """Gradient of the mean cross-entropy of a batch with respect to the logits. [NN-5]"""
     p = softmax(logits)
     out = np.empty(p.shape, p.dtype)
-    _loss_gradient(p, plain(label), p.dtype.type(max(1, len(p))), out)
+    T = p.dtype.type
+    _loss_gradient(p, plain(label), T(1), T(max(1, len(p))), out)
     return out
 
 
