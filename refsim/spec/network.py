@@ -77,7 +77,7 @@ def softmax(logits: Array) -> Array:
 
     Returns
     -------
-    ``(N, O)``; a row with NaN or :math:`+\infty` is NaN.
+    ``(N, O)``; a row with NaN or :math:`+\infty`, or of :math:`-\infty` alone, is NaN.
 
     Examples
     --------
@@ -106,7 +106,7 @@ def cross_entropy(logits: Array, label: Index) -> Array:
 
     Returns
     -------
-    ``(N,)``, at least 0; NaN for a row with NaN or :math:`+\infty`.
+    ``(N,)``, at least 0; NaN for a row with NaN or :math:`+\infty`, or of :math:`-\infty` alone.
 
     Examples
     --------

@@ -105,9 +105,11 @@ def test_all_bits_of_logarithms(ops: Any, T: Type) -> None:
 @pytest.mark.clause("NN-3")
 def test_special_rows_of_softmax(ops: Any, T: Type) -> None:
     largest = np.finfo(T).max
-    logits = T([[0, 0], [largest, -largest], [-INF, 1], [INF, 1], [NAN, 1], [900, 900]])
+    logits = T(
+        [[0, 0], [largest, -largest], [-INF, 1], [INF, 1], [NAN, 1], [900, 900], [-INF, -INF]]
+    )
     half, nan = [0.5, 0.5], [NAN, NAN]
-    same(ops.softmax(logits), T([half, [1, 0], [0, 1], nan, nan, half]))
+    same(ops.softmax(logits), T([half, [1, 0], [0, 1], nan, nan, half, nan]))
     same(ops.softmax(T([[3], [-7]])), T([[1], [1]]))
 
 
