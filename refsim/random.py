@@ -23,6 +23,9 @@ STREAMS = {
     "out_sto_round": 5,
     "out_noise_std": 6,
     "tile_seed": 7,
+    "weight_init": 8,
+    "shuffle": 9,
+    "data_split": 10,
 }
 
 

@@ -119,6 +119,9 @@ def test_streams_are_published() -> None:
         "out_sto_round": 5,
         "out_noise_std": 6,
         "tile_seed": 7,
+        "weight_init": 8,
+        "shuffle": 9,
+        "data_split": 10,
     }
 
 

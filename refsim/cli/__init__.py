@@ -1,4 +1,4 @@
-"""The command line: ``refsim verify``, ``refsim vectors`` and ``refsim doctor``.
+"""The command line: ``refsim verify``, ``refsim train``, ``refsim vectors`` and ``refsim doctor``.
 
 Exit status: 0 all is well, 1 a check failed, 2 bad usage or input. With ``--json`` the standard output is one JSON
 document and nothing else.
@@ -101,6 +101,71 @@ def verify(
     from .verify import run
 
     raise typer.Exit(run(quick, seed, backend or [], clause or [], json))
+
+
+@app.command()
+def train(
+    hidden: Annotated[
+        list[int] | None,
+        typer.Option(min=1, help="Outputs of a hidden layer, 64 unless given; may be repeated."),
+    ] = None,
+    epochs: Annotated[int, typer.Option(min=0, help="Passes over the training images.")] = 30,
+    batch_size: Annotated[int, typer.Option(min=1, help="Images in a batch.")] = 32,
+    lr: Annotated[float, typer.Option(min=0.0, help="Learning rate.")] = 0.05,
+    momentum: Annotated[float, typer.Option(min=0.0, help="Momentum.")] = 0.9,
+    dac_bits: Annotated[
+        int | None, typer.Option(min=0, max=24, help="Bits of the DAC, 6 by default; 0: none.")
+    ] = None,
+    adc_bits: Annotated[
+        int | None, typer.Option(min=0, max=24, help="Bits of the ADC, 8 by default; 0: none.")
+    ] = None,
+    out_noise: Annotated[
+        float | None, typer.Option(min=0.0, help="Output noise, 0.04 by default.")
+    ] = None,
+    learn_range: Annotated[
+        bool | None,
+        typer.Option("--learn-range/--fix-range", help="Whether input ranges are learned."),
+    ] = None,
+    input_range: Annotated[
+        float | None,
+        typer.Option("--range", help="First input range, instead of one from the first batches."),
+    ] = None,
+    seed: Annotated[
+        int, typer.Option(min=0, max=2**63 - 1, help="Seed of weights, order and noise.")
+    ] = 0,
+    backend: Annotated[str, typer.Option(help="What computes: spec, cpu or cuda.")] = "cpu",
+    config: Annotated[
+        str | None,
+        typer.Option(help="TOML or JSON file with the tiles' configuration; options change it."),
+    ] = None,
+    output: Annotated[
+        str | None, typer.Option(help="Folder for the checkpoint and metrics.jsonl.")
+    ] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")
+    ] = False,
+    json: Json = False,
+) -> None:
+    """Train a network of tiles on handwritten digits, and test it."""
+    from .train import run
+
+    changes = {
+        "dac_bits": dac_bits,
+        "adc_bits": adc_bits,
+        "out_noise": out_noise,
+        "learn_range": learn_range,
+        "input_range": input_range,
+    }
+    options = {
+        "hidden": tuple(hidden or [64]),
+        "epochs": epochs,
+        "batch_size": batch_size,
+        "lr": lr,
+        "momentum": momentum,
+        "seed": seed,
+        "backend": backend,
+    }
+    raise typer.Exit(run(config, changes, options, output, resume, json))
 
 
 @vectors.command(context_settings={"allow_extra_args": True})

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import Any
 
 import typer
+
+from refsim.nn.progress import progress_bar
 
 _WIDTH = 120
 """Width of a table that does not go to a terminal."""
@@ -40,19 +41,3 @@ def print_table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> Non
 def verdict(passed: bool, sentence: str) -> None:
     """The last line, green or red on a terminal."""
     typer.secho(sentence, fg=typer.colors.GREEN if passed else typer.colors.RED, bold=True)
-
-
-@contextmanager
-def progress_bar(wanted: bool = True) -> Iterator[Callable[[str, int, int], None]]:
-    """A callback ``(what, done, total)`` that draws a bar on the standard error if that is a terminal."""
-    if not (wanted and sys.stderr.isatty()):
-        yield lambda what, done, total: None
-        return
-    from rich.console import Console
-    from rich.progress import Progress
-
-    with Progress(console=Console(stderr=True), transient=True) as bar:
-        task = bar.add_task("", total=None)
-        yield lambda what, done, total: bar.update(
-            task, description=what, completed=done, total=total
-        )

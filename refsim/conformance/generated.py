@@ -20,6 +20,7 @@ import numpy as np
 
 from refsim import backends
 from refsim.errors import VectorError
+from refsim.spec.sums import Array
 
 from .draws import Draw
 
@@ -253,6 +254,21 @@ def _sgd(d: Draw) -> Arguments:
     )
 
 
+# ----- networks
+
+
+def _logits(d: Draw) -> Array:
+    """Logits of one or more classes, often with equal ones and with a large spread."""
+    y: Array = d.moderate(d.N, d.O) * d.of(1, 1, 30, 1000)
+    if y.size and d.chance(0.1):
+        y.flat[d.rng.integers(y.size)] = d.of(np.nan, np.inf, -np.inf, float(d.info.max))
+    return y
+
+
+def _classified(d: Draw) -> Arguments:
+    return _logits(d), d.rng.integers(d.O, size=d.N)
+
+
 # ----- random numbers and elementary functions
 
 
@@ -297,6 +313,8 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "clipped_weight": lambda d: (d.array(d.O, d.I), d.number() if d.chance() else d.bound()),
     "column_product_totals": _columns_of_pairs,
     "column_totals": lambda d: (d.terms(d.N, d.I),),
+    "cross_entropy": _classified,
+    "cross_entropy_gradient": _classified,
     "dac_gradient": _dac_gradient,
     "digital_to_analog": _dac,
     "discretised_weight": _discretised,
@@ -324,6 +342,8 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "range_residual": lambda d: (d.number(), d.number(), d.signed_range()),
     "range_rule": _rule,
     "range_rule_sums": _rule_sums,
+    "relu": lambda d: (d.near((d.N, d.I), d.T.type(0)),),
+    "relu_gradient": lambda d: (d.array(d.N, d.I), d.near((d.N, d.I), d.T.type(0))),
     "rescaled_output": lambda d: (d.array(d.N, d.O), d.row_scales(d.N), d.factor()),
     "row_abs_max": lambda d: (d.array(d.N, d.I),),
     "row_max": lambda d: (d.array(d.N, d.I),),
@@ -333,6 +353,7 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "scaled_output": lambda d: (d.array(d.N, d.O), d.scales(d.O)),
     "sgd_step": _sgd,
     "shifted_output": lambda d: (d.array(d.N, d.O), d.array(d.O)),
+    "softmax": lambda d: (_logits(d),),
     "standard_deviation": _two_or_more,
     "stored_weight": lambda d: (d.array(d.O, d.I), d.scales(d.O)),
     "stored_weight_gradient": lambda d: (d.array(d.O, d.I), d.scales(d.O)),

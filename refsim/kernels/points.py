@@ -269,6 +269,19 @@ def clipped_weight(weight: Number, bound: Number) -> Number:
     return bound if raised > bound else raised
 
 
+# networks
+
+
+def rectified(x: Number) -> Number:
+    """The number, or +0 if it is not positive. [NN-1]"""
+    return type(x)(0) if x <= type(x)(0) else x
+
+
+def rectified_gradient(gradient: Number, x: Number) -> Number:
+    """Gradient where a value is positive, else +0. [NN-2]"""
+    return gradient if x > type(x)(0) else type(gradient)(0)
+
+
 # exponential, logarithm and circle
 
 

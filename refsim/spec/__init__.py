@@ -37,6 +37,13 @@ from .management import (
     row_max,
     within_bound,
 )
+from .network import (
+    cross_entropy,
+    cross_entropy_gradient,
+    relu,
+    relu_gradient,
+    softmax,
+)
 from .optimiser import (
     sgd_step,
 )
@@ -91,6 +98,8 @@ __all__ = [
     "clipped_weight",
     "column_product_totals",
     "column_totals",
+    "cross_entropy",
+    "cross_entropy_gradient",
     "dac_gradient",
     "digital_to_analog",
     "discretised_weight",
@@ -118,6 +127,8 @@ __all__ = [
     "range_residual",
     "range_rule",
     "range_rule_sums",
+    "relu",
+    "relu_gradient",
     "rescaled_output",
     "row_abs_max",
     "row_max",
@@ -127,6 +138,7 @@ __all__ = [
     "scaled_output",
     "sgd_step",
     "shifted_output",
+    "softmax",
     "standard_deviation",
     "stored_weight",
     "stored_weight_gradient",

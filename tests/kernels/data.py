@@ -182,6 +182,16 @@ def input_calls(T: Type, draw: Draw, N: int, I: int) -> Iterator[Call]:
     yield "unclipped_fraction", (v, T(0.7))
 
 
+def network_calls(T: Type, draw: Draw, N: int, O: int) -> Iterator[Call]:
+    """Rectifier and loss."""
+    y, label = draw(N, O) * T(5), draw.rng.integers(0, O, N)
+    yield "cross_entropy", (y, label)
+    yield "cross_entropy_gradient", (y, label)
+    yield "relu", (y,)
+    yield "relu_gradient", (draw(N, O), y)
+    yield "softmax", (y,)
+
+
 def sum_calls(T: Type, draw: Draw, N: int, I: int) -> Iterator[Call]:
     """Sums of terms and products."""
     x, y = draw(N, I), draw(N, I)
@@ -251,6 +261,7 @@ def calls(T: Type, N: int = 6, I: int = 37, O: int = 23) -> list[Call]:
         *converter_calls(T, draw, N, I),
         *output_calls(T, draw, N, I, O),
         *input_calls(T, draw, N, I),
+        *network_calls(T, draw, N, O),
         *sum_calls(T, draw, N, I),
         *per_sample_calls(T, draw, N, I, O),
         *weight_calls(T, draw, O, I),

@@ -1,0 +1,78 @@
+"""``refsim train``."""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from refsim import __version__
+from refsim.config import load_config
+from refsim.errors import InputError
+from refsim.nn.experiment import Experiment, Result, adjust, default_config
+from refsim.nn.experiment import run as run_experiment
+
+from .output import print_document, print_table
+
+__all__ = ["run"]
+
+
+def run(
+    config_file: str | None,
+    changes: dict[str, Any],
+    options: dict[str, Any],
+    output: str | None,
+    resume: bool,
+    json: bool,
+) -> int:
+    """Train, report, and return the exit status."""
+    begin = time.perf_counter()
+    try:
+        config = default_config() if config_file is None else load_config(config_file)
+        if not hasattr(config, "forward") or not hasattr(config, "pre_post"):
+            raise InputError(
+                f"{config_file} holds a {type(config).__name__}, allowed is a TorchInferenceRPUConfig."
+            )
+        adjust(config, **changes)
+        experiment = Experiment(config, **options)
+        result = run_experiment(experiment, output, resume, progress=not json)
+    except OSError as error:
+        raise InputError(f"{error.filename}: {error.strerror}") from error
+    seconds = time.perf_counter() - begin
+    if json:
+        print_document(_document(experiment, result, seconds))
+    else:
+        _show(experiment, result, output, seconds)
+    return 0
+
+
+def _document(experiment: Experiment, result: Result, seconds: float) -> dict[str, object]:
+    return {
+        "refsim": __version__,
+        "settings": experiment.settings(),
+        "epochs": [vars(epoch) for epoch in result.epochs],
+        "test_accuracy": result.test_accuracy,
+        "input_ranges": result.input_ranges,
+        "seconds": round(seconds, 3),
+    }
+
+
+def _show(experiment: Experiment, result: Result, output: str | None, seconds: float) -> None:
+    rows = [
+        (i, tile.in_size, tile.out_size, "none" if r is None else f"{r:.4f}")
+        for i, (tile, r) in enumerate(
+            zip(result.model.tiles(), result.input_ranges, strict=True), start=1
+        )
+    ]
+    print_table(("Layer", "Inputs", "Outputs", "Input range"), rows)
+    if result.epochs:
+        last = result.epochs[-1]
+        typer.echo(
+            f"\nTraining: {len(result.epochs)} epochs, {last.steps} steps, "
+            f"loss {last.loss:.4f}, accuracy {100 * last.accuracy:.2f} %."
+        )
+    typer.echo(f"Test accuracy: {100 * result.test_accuracy:.2f} %, seed {experiment.seed}.")
+    where = "" if output is None else f" Checkpoint and metrics: {Path(output)}."
+    typer.echo(f"{seconds:.1f} s on {experiment.backend}.{where}")

@@ -1,0 +1,107 @@
+"""``refsim train``: options, reports and errors."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import refsim as rs
+from refsim.nn import experiment
+
+QUICK = ("--epochs", "1", "--hidden", "6", "--batch-size", "200")
+
+
+@pytest.fixture
+def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
+    """Run the command in this process; returns exit status, standard output and standard error."""
+    from refsim.cli import main
+
+    def invoked(*arguments: str) -> tuple[int, str, str]:
+        monkeypatch.setattr(sys, "argv", ["refsim", "train", *arguments])
+        with pytest.raises(SystemExit) as status:
+            main()
+        out, err = capsys.readouterr()
+        code = status.value.code
+        return (0 if code is None else int(code)), out, err
+
+    return invoked
+
+
+def test_the_report(invoke: Any, tmp_path: Path) -> None:
+    status, out, err = invoke(*QUICK, "--hidden", "5", "--output", str(tmp_path / "run"))
+    assert (status, err) == (0, "")
+    rows = [line.split() for line in out.splitlines()[2:5]]
+    assert [row[:3] for row in rows] == [["1", "64", "6"], ["2", "6", "5"], ["3", "5", "10"]]
+    assert "Training: 1 epochs, 8 steps, loss " in out
+    assert "Test accuracy: " in out
+    names = {path.name for path in (tmp_path / "run").iterdir()}
+    assert names == {"checkpoint.safetensors", "metrics.jsonl"}
+
+
+def test_the_document_is_that_of_the_library(invoke: Any) -> None:
+    status, out, err = invoke(*QUICK, "--seed", "9", "--lr", "0.1", "--momentum", "0", "--json")
+    assert (status, err) == (0, "")
+    document = json.loads(out)
+    given = experiment.Experiment(
+        experiment.default_config(), (6,), epochs=1, batch_size=200, lr=0.1, momentum=0.0, seed=9
+    )
+    result = experiment.run(given)
+    assert document["settings"] == given.settings()
+    assert document["epochs"] == [vars(epoch) for epoch in result.epochs]
+    assert document["test_accuracy"] == result.test_accuracy
+    assert document["input_ranges"] == result.input_ranges
+
+
+def test_options_change_the_configuration_of_a_file(invoke: Any, tmp_path: Path) -> None:
+    config = experiment.default_config()
+    config.forward.inp_noise = 0.25
+    rs.save_config(tmp_path / "tile.toml", config)
+    options = ("--dac-bits", "4", "--adc-bits", "0", "--out-noise", "0", "--fix-range")
+    status, out, _ = invoke(
+        *QUICK, *options, "--range", "0.5", "--config", str(tmp_path / "tile.toml"), "--json"
+    )
+    assert status == 0
+    document = json.loads(out)
+    used = rs.from_json(document["settings"]["config"])
+    assert (used.forward.inp_noise, used.forward.inp_res, used.forward.out_res) == (0.25, 14, -1)
+    assert used.forward.out_noise == 0
+    assert not used.pre_post.input_range.learn_input_range
+    assert document["input_ranges"] == [0.5, 0.5]
+
+
+def test_no_epochs_is_a_test_of_the_first_weights(invoke: Any) -> None:
+    status, out, _ = invoke("--epochs", "0")
+    assert status == 0
+    assert "Training" not in out
+    assert "Test accuracy" in out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("--resume",), "output is None"),
+        (("--dac-bits", "1"), "bits is 1"),
+        (("--range", "-1"), "range is -1.0"),
+        (("--backend", "abacus"), "backend is 'abacus'"),
+        (("--config", "missing.toml"), "missing.toml"),
+        (("--output", "/dev/null/x"), "/dev/null/x"),
+        (("--lr", "inf"), "SGD.lr is inf"),
+    ],
+)
+def test_errors_are_one_sentence(invoke: Any, arguments: tuple[str, ...], message: str) -> None:
+    status, out, err = invoke(*QUICK, *arguments)
+    assert (status, out) == (2, "")
+    assert err.startswith("Error: ")
+    assert message in err
+    assert len(err.splitlines()) == 1
+
+
+def test_a_file_with_something_else_is_refused(invoke: Any, tmp_path: Path) -> None:
+    rs.save_config(tmp_path / "clip.toml", rs.WeightClipParameter())
+    status, _, err = invoke(*QUICK, "--config", str(tmp_path / "clip.toml"))
+    assert status == 2
+    assert "holds a WeightClipParameter" in err
