@@ -1,0 +1,67 @@
+"""``python -m validation.bench``."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+import sys
+from typing import Annotated, Any
+
+import typer
+
+from refsim.cli.output import print_table
+
+from . import tile as tile_benchmark
+from .setup import SHAPES
+
+app = typer.Typer(add_completion=False, rich_markup_mode=None)
+
+
+@app.callback()
+def main() -> None:
+    """Benchmarks of refsim; trust ratios, not times, and only on a quiet machine."""
+
+
+def parsed(text: str) -> list[tuple[int, int, int]]:
+    """Shapes such as ``128x512x512,1x512x512``."""
+    try:
+        shapes = [tuple(map(int, part.split("x"))) for part in text.split(",")]
+    except ValueError:
+        shapes = []
+    if not shapes or any(len(shape) != 3 or min(shape) < 1 for shape in shapes):
+        raise typer.BadParameter(f"{text!r}, allowed are shapes such as 128x512x512,1x512x512.")
+    return [(N, I, O) for N, I, O in shapes]
+
+
+@app.command()
+def tile(
+    shapes: Annotated[
+        str, typer.Option(help="Batch x input x output sizes, separated by commas.")
+    ] = ",".join("x".join(map(str, shape)) for shape in SHAPES),
+    processes: Annotated[int, typer.Option(min=1, help="Processes of each side.")] = 3,
+    seconds: Annotated[float, typer.Option(help="Time for one shape in one process.")] = 2.0,
+    aihwkit_python: Annotated[
+        str | None, typer.Option(help="Python interpreter that has aihwkit.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Forward, and forward and backward, with and without noise, beside plain products and aihwkit."""
+    if aihwkit_python is None and importlib.util.find_spec("aihwkit"):
+        aihwkit_python = sys.executable
+    document = tile_benchmark.measure(parsed(shapes), processes, seconds, aihwkit_python)
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        report(document)
+
+
+def report(document: dict[str, Any]) -> None:
+    """The document as tables."""
+    print_table(("Environment", "Found"), list(document["environment"].items()))
+    typer.echo()
+    columns = ("Shape", "Task", "ms", *(f"/ {base}" for base in tile_benchmark.BASES), "Fallback")
+    print_table(columns, list(tile_benchmark.table(document)))
+
+
+if __name__ == "__main__":
+    app()
