@@ -69,7 +69,9 @@ def product(ops: Any, d: Array, weight: Array, what: str) -> Array:
     """Analog product of converted inputs and weights, one weight matrix for all rows or one each."""
     forward = ops.matrix_product if weight.ndim == 2 else ops.per_sample_product
     result = forward(d, weight)
-    if not np.isfinite(result).all() and not np.isfinite(weight).all():
+    if np.isfinite(result).all():
+        return result
+    if not np.isfinite(weight).all():
         raise StateError(
             f"the weight of {what} contains NaN or infinity, allowed are finite numbers."
         )

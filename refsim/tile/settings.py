@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -27,13 +28,19 @@ DATA_TYPES: dict[RPUDataType, DType] = {
 
 def typed(value: float, T: DType, name: str) -> Scalar:
     """The setting rounded to ``T``; a :class:`ConfigError` if it is too large for ``T`` or vanishes in it."""
-    with np.errstate(over="ignore", under="ignore"):
-        number: Scalar = T.type(value)
+    number = _rounded(value, math.copysign(1.0, value), T)
     if math.isfinite(value) != math.isfinite(number) or (value == 0) != (number == 0):
         raise ConfigError(
             f"{name} is {value!r}, allowed are numbers that {T} does not turn into {number}."
         )
     return number
+
+
+@lru_cache(maxsize=4096, typed=True)
+def _rounded(value: float, sign: float, T: DType) -> Scalar:
+    """The setting rounded to ``T``; ``sign`` tells the two zeros apart."""
+    with np.errstate(over="ignore", under="ignore"):
+        return T.type(value)
 
 
 def grid_step(res: float, bound: float) -> float:

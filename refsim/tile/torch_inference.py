@@ -67,8 +67,11 @@ class TorchInferenceTile(Tile):
 
     def check_config(self) -> None:
         """Refuse what the autograd path cannot honour."""
+        self._checked_settings()
+
+    def _checked_settings(self) -> tuple[settings.Core, settings.Range | None]:
         check_torch_inference(self.config, self.has_bias)
-        self._settings()
+        return self._settings()
 
     def _settings(self) -> tuple[settings.Core, settings.Range | None]:
         p, choices = self.config.pre_post.input_range, self.config.choices
@@ -128,22 +131,27 @@ class TorchInferenceTile(Tile):
         ConfigError
             If the configuration was changed to something that the tile cannot honour.
         """
-        self.check_config()
+        s, range_settings = self._checked_settings()
         self.check_unchanged()
         self.check_live()
         self.check_step()
         rows, lead = as_rows(x, self.dtype, self.in_size, "x")
         kept = Trace() if trace else NoTrace()
         with np.errstate(all="ignore"):
-            y = self._forward(rows, lead, noise, kept)
+            y = self._forward(rows, lead, s, range_settings, noise, kept)
         y = y.reshape(*lead, self.out_size)
         return (y, kept) if trace else y
 
     def _forward(
-        self, x: Array, lead: tuple[int, ...], given: Mapping[str, object] | None, trace: Trace
+        self,
+        x: Array,
+        lead: tuple[int, ...],
+        s: settings.Core,
+        range_settings: settings.Range | None,
+        given: Mapping[str, object] | None,
+        trace: Trace,
     ) -> Array:
         ops = self.ops
-        s, range_settings = self._settings()
         noise = NoiseSource(ops, self.seed, self.step, self.dtype, lead, s.iterative, given)
         x = x.copy()
         trace.add("IR-2", "input", x)

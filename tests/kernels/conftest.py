@@ -18,8 +18,9 @@ def quiet_floats() -> Iterator[None]:
 
 
 @pytest.fixture
-def two_threads() -> Iterator[None]:
-    """Two threads, whatever the machine has."""
+def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """Two threads, whatever the machine has, and for arrays that are quick to test."""
+    monkeypatch.setattr(threads, "ELEMENTS", 200_000)
     before = threads.get_num_threads()
     threads.set_num_threads(2)
     yield
