@@ -19,16 +19,25 @@ def effective_weight(tile: Tile, noise: NoiseSource, rows: int) -> Array:
     ops, weight, p = tile.ops, tile.parameters["weight"], tile.config.modifier
     kind, T = p.type, tile.dtype
     shape = (rows, *weight.shape) if p.per_batch_sample else weight.shape
-    largest = float(ops.abs_max(weight)) if p.rel_to_actual_wmax else p.assumed_wmax
     if kind == WeightModifierType.ADD_NORMAL and p.std_dev > 0:
         deviates = noise.weights("weight_noise", shape)
-        return ops.additive_noise_weight(weight, deviates, T.type(p.std_dev * largest))
+        return ops.additive_noise_weight(weight, deviates, T.type(p.std_dev * _largest(tile)))
     if kind == WeightModifierType.MULT_NORMAL and p.std_dev > 0:
         deviates = noise.weights("weight_noise", shape)
         scale = typed(p.std_dev, T, "modifier.std_dev")
         return ops.multiplicative_noise_weight(weight, deviates, scale)
     if kind == WeightModifierType.DISCRETIZE:
         rounding = noise.weights("weight_sto_round", shape) if p.sto_round else None
-        step = T.type(grid_step(p.res, largest))
+        step = T.type(grid_step(p.res, _largest(tile)))
         return ops.discretised_weight(weight, step, rounding)
     return weight.copy()
+
+
+def _largest(tile: Tile) -> float:
+    """The largest weight that the modification refers to."""
+    p = tile.config.modifier
+    return (
+        float(tile.ops.abs_max(tile.parameters["weight"]))
+        if p.rel_to_actual_wmax
+        else p.assumed_wmax
+    )

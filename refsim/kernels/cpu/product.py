@@ -189,11 +189,12 @@ def _single(left: Operand, right: Operand) -> tuple[Array, Mask]:
     """float32 products and where they are undecided."""
     (N, K), O = left.wide.shape, len(right.wide)
     s = np.empty((N, O))
+    multiply = np.multiply if K == 1 else np.matmul  # much faster for one term
     out, undecided = np.empty(s.shape, np.float32), np.empty(s.shape, np.bool_)
 
     @np.errstate(all="ignore")  # a thread of the pool starts with the default
     def part(begin: int, end: int) -> None:
-        np.matmul(left.wide[begin:end], right.wide.T, out=s[begin:end])
+        multiply(left.wide[begin:end], right.wide.T, out=s[begin:end])
         _filtered_single(begin, end, s, left[1:], right[1:], gamma(K), out, undecided)
 
     with blas.one_thread.held() if N * K * O > BLAS_IS_SERIAL else nullcontext():
