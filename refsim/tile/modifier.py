@@ -14,12 +14,20 @@ if TYPE_CHECKING:
     from .state import Tile
 
 
+def largest_weight(tile: Tile) -> float:
+    """The magnitude to which modifiers relate: of the stored weight, or assumed."""
+    p = tile.config.modifier
+    if p.rel_to_actual_wmax:
+        return float(tile.ops.abs_max(tile.parameters["weight"]))
+    return float(p.assumed_wmax)
+
+
 def effective_weight(tile: Tile, noise: NoiseSource, rows: int) -> Array:
     """Weight ``(O, I)`` with the configured modification, or ``(N, O, I)`` with a sample for every row."""
     ops, weight, p = tile.ops, tile.parameters["weight"], tile.config.modifier
     kind, T = p.type, tile.dtype
     shape = (rows, *weight.shape) if p.per_batch_sample else weight.shape
-    largest = float(ops.abs_max(weight)) if p.rel_to_actual_wmax else p.assumed_wmax
+    largest = largest_weight(tile)
     if kind == WeightModifierType.ADD_NORMAL and p.std_dev > 0:
         deviates = noise.weights("weight_noise", shape)
         return ops.additive_noise_weight(weight, deviates, T.type(p.std_dev * largest))
