@@ -1,4 +1,4 @@
-"""The command line: ``refsim verify``, ``refsim train``, ``refsim vectors`` and ``refsim doctor``.
+"""The command line: ``refsim verify``, ``refsim train``, ``refsim explain``, ``refsim vectors`` and ``refsim doctor``.
 
 Exit status: 0 all is well, 1 a check failed, 2 bad usage or input. With ``--json`` the standard output is one JSON
 document and nothing else.
@@ -166,6 +166,33 @@ def train(
         "backend": backend,
     }
     raise typer.Exit(run(config, changes, options, output, resume, json))
+
+
+@app.command()
+def explain(
+    config: Annotated[
+        str, typer.Argument(help="TOML or JSON file with a configuration.", metavar="CONFIG")
+    ],
+    input_file: Annotated[
+        str | None, typer.Option("--input", help="Inputs (N, I) or (I,), an .npy file.")
+    ] = None,
+    weight: Annotated[str | None, typer.Option(help="Weight (O, I), an .npy file.")] = None,
+    random: Annotated[
+        int | None,
+        typer.Option(min=0, max=2**63 - 1, help="Seed of random inputs and weights, and of noise."),
+    ] = None,
+    row: Annotated[int, typer.Option(help="Row of the batch.")] = 0,
+    output: Annotated[int, typer.Option(help="Output of the tile.")] = 0,
+    input_index: Annotated[int, typer.Option(help="Input of the tile.")] = 0,
+    backend: Annotated[str, typer.Option(help="What computes: spec, cpu or cuda.")] = "cpu",
+    json: Json = False,
+) -> None:
+    """Show the chain of one element, forward and back, each clause with its formula and numbers."""
+    from .explain import run
+
+    raise typer.Exit(
+        run(config, (input_file, weight), random, (row, output, input_index), backend, json)
+    )
 
 
 @vectors.command(context_settings={"allow_extra_args": True})

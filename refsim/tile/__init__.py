@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
+from .difference import Difference
 from .torch_inference import TorchInferenceTile
 from .trace import Stage, Trace
 
-__all__ = ["Stage", "TorchInferenceTile", "Trace"]
+__all__ = ["Difference", "Stage", "TorchInferenceTile", "Trace"]

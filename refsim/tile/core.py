@@ -12,6 +12,7 @@ from refsim.config import NoiseManagementType
 from refsim.errors import StateError
 from refsim.spec.sums import Array, Scalar
 
+from . import stages
 from .noise import NoiseSource
 from .settings import Core
 from .trace import Trace
@@ -27,6 +28,7 @@ class Managed:
     index: NDArray[np.int64] | None = None
     differentiable: NDArray[np.bool_] | None = None
     sign: Array | None = None
+    peak: Array | None = None
 
 
 @dataclass
@@ -96,7 +98,7 @@ def noise_management(ops: Any, v: Array, s: Core) -> tuple[Managed, bool]:
     alpha, differentiable = ops.management_scale(peak, s.noise_cap)
     sign = np.sign(v[np.arange(len(v)), index]) if absolute else np.ones(len(v), dtype=T)
     shortcut = len(v) > 0 and not bool(peak.any()) and bool(s.dac.noise <= 0)
-    return Managed(alpha, index, differentiable, sign), shortcut
+    return Managed(alpha, index, differentiable, sign, peak), shortcut
 
 
 def forward(
@@ -113,18 +115,25 @@ def forward(
     N, O, T = len(v), weight.shape[-2], v.dtype
     if s.perfect:
         z = product(ops, v, weight, what)
-        trace.add("MV-1", "product", z)
+        trace.add(stages.PRODUCT[weight.ndim], "product", z)
         return CoreRecord(s, v, weight, z)
     managed, shortcut = noise_management(ops, v, s)
-    trace.add("NM-3", "noise_management_scale", managed.alpha)
+    if trace.keeps:
+        stages.management(trace, managed, s)
     if shortcut:
-        return CoreRecord(s, v, weight, np.zeros((N, O), dtype=T), shortcut=True, managed=managed)
+        z = np.zeros((N, O), dtype=T)
+        trace.add("DC-5", "core_output", z)
+        return CoreRecord(s, v, weight, z, shortcut=True, managed=managed)
     pass_, beta = 0, 1
     while True:
         record = one_pass(
             ops, v, weight, s, managed, T.type(beta), out_noise, noise, pass_, trace, what
         )
-        if not s.iterative or beta > s.beta_limit or ops.within_bound(record.t, s.adc.bound):
+        if not s.iterative:
+            return record
+        within = ops.within_bound(record.t, s.adc.bound)
+        trace.add("BM-2", "within_bound", within)
+        if within or beta > s.beta_limit:
             return record
         pass_, beta = pass_ + 1, 2 * beta
 
@@ -145,10 +154,17 @@ def one_pass(
     """One pass of bound management: convert, multiply, convert back, rescale."""
     (N, I), O = v.shape, weight.shape[-2]
     sigma = finite(ops.input_scale(managed.alpha, beta), f"the input scale of {what}")
-    rounding = noise.rows("inp_sto_round", I, N, pass_) if s.dac.stochastic else None
-    deviates = noise.rows("inp_noise", I, N, pass_) if s.dac.noise > 0 else None
+    inp_rounding = noise.rows("inp_sto_round", I, N, pass_) if s.dac.stochastic else None
+    inp_noise = noise.rows("inp_noise", I, N, pass_) if s.dac.noise > 0 else None
     q, d, negative = ops.digital_to_analog(
-        v, sigma, s.dac.step, s.dac.bound, rounding, deviates, s.dac.noise, s.dac.negative_factor
+        v,
+        sigma,
+        s.dac.step,
+        s.dac.bound,
+        inp_rounding,
+        inp_noise,
+        s.dac.noise,
+        s.dac.negative_factor,
     )
     m = product(ops, d, weight, what)
     deviates = noise.rows("out_noise", O, N, pass_) if (out_noise > 0).any() else None
@@ -157,30 +173,10 @@ def one_pass(
         m, s.adc.step, s.adc.bound, rounding, deviates, out_noise, s.adc.negative_factor
     )
     z = finite(ops.rescaled_output(code, sigma, s.out_scale), f"the core output of {what}")
-    for clause, name, value in (
-        ("BM-1", "input_scale", sigma),
-        ("DC-3", "rounded_input", q),
-        ("DC-3", "converted_input", d),
-        ("MV-1", "product", m),
-        ("DC-4", "rounded_output", t),
-        ("DC-4", "output_code", code),
-        ("DC-5", "core_output", z),
-    ):
-        trace.add(clause, name, value)
-    return CoreRecord(
-        s,
-        v,
-        weight,
-        z,
-        managed=managed,
-        sigma=sigma,
-        q=q,
-        d=d,
-        negative=negative,
-        m=m,
-        t=t,
-        code=code,
-    )
+    record = CoreRecord(s, v, weight, z, False, managed, sigma, q, d, negative, m, t, code)
+    if trace.keeps:
+        stages.one_pass(trace, record, beta, inp_rounding, inp_noise, deviates, rounding)
+    return record
 
 
 def backward(ops: Any, record: CoreRecord, g: Array, trace: Trace, what: str) -> CoreGradient:
@@ -189,19 +185,19 @@ def backward(ops: Any, record: CoreRecord, g: Array, trace: Trace, what: str) ->
     if r.shortcut:
         return CoreGradient(np.zeros_like(r.v), None)
     if s.perfect:
+        dw = finite(ops.outer_product_sum(g, r.v), f"the weight gradient of {what}")
         dv = transposed(ops, g, r.weight, what)
-        return CoreGradient(
-            dv, finite(ops.outer_product_sum(g, r.v), f"the weight gradient of {what}")
-        )
+        trace.add("MV-4", "core_weight_gradient", dw)
+        trace.add(stages.TRANSPOSED[r.weight.ndim], "scaled_input_gradient", dv)
+        return CoreGradient(dv, dw)
     gm = ops.adc_gradient(g, r.sigma, s.out_scale, r.t, s.adc.bound, r.m, s.adc.negative_factor)
     dw = finite(ops.outer_product_sum(gm, r.d), f"the weight gradient of {what}")
     gd = transposed(ops, gm, r.weight, what)
     ga = ops.dac_gradient(gd, r.q, s.dac.bound, r.negative, s.dac.negative_factor)
     assert r.managed is not None
     dv = ops.row_scaled(ga, r.sigma)
-    trace.add("BP-1", "product_gradient", gm)
-    trace.add("MV-3", "converted_input_gradient", gd)
-    trace.add("BP-2", "scaled_gradient", ga)
+    if trace.keeps:
+        stages.core_gradients(trace, r, gm, dw, gd, ga, dv)
     if r.managed.index is not None:
         dv = management_term(ops, r, g, ga, dv, trace)
     return CoreGradient(finite(dv, f"the input gradient of {what}"), dw)
@@ -214,6 +210,13 @@ def management_term(ops: Any, r: CoreRecord, g: Array, ga: Array, dv: Array, tra
     dalpha = ops.management_gradient(
         output_sum, input_sum, r.sigma, r.managed.alpha, r.settings.out_scale
     )
-    trace.add("NM-4", "management_gradient", dalpha)
     m = r.managed
-    return ops.add_peak_gradient(dv, dalpha, m.index, m.differentiable, m.sign)
+    result: Array = ops.add_peak_gradient(dv, dalpha, m.index, m.differentiable, m.sign)
+    for clause, name, value in (
+        ("SU-5", "management_output_sum", output_sum),
+        ("SU-5", "management_input_sum", input_sum),
+        ("NM-4", "management_gradient", dalpha),
+        ("NM-5", "scaled_input_gradient", result),
+    ):
+        trace.add(clause, name, value)
+    return result

@@ -14,6 +14,14 @@ if TYPE_CHECKING:
     from .state import Tile
 
 
+def largest_weight(tile: Tile) -> float:
+    """The magnitude to which modifiers relate: of the stored weight, or assumed."""
+    p = tile.config.modifier
+    if p.rel_to_actual_wmax:
+        return float(tile.ops.abs_max(tile.parameters["weight"]))
+    return float(p.assumed_wmax)
+
+
 def effective_weight(tile: Tile, noise: NoiseSource, rows: int) -> Array:
     """Weight ``(O, I)`` with the configured modification, or ``(N, O, I)`` with a sample for every row."""
     ops, weight, p = tile.ops, tile.parameters["weight"], tile.config.modifier
@@ -21,23 +29,13 @@ def effective_weight(tile: Tile, noise: NoiseSource, rows: int) -> Array:
     shape = (rows, *weight.shape) if p.per_batch_sample else weight.shape
     if kind == WeightModifierType.ADD_NORMAL and p.std_dev > 0:
         deviates = noise.weights("weight_noise", shape)
-        return ops.additive_noise_weight(weight, deviates, T.type(p.std_dev * _largest(tile)))
+        return ops.additive_noise_weight(weight, deviates, T.type(p.std_dev * largest_weight(tile)))
     if kind == WeightModifierType.MULT_NORMAL and p.std_dev > 0:
         deviates = noise.weights("weight_noise", shape)
         scale = typed(p.std_dev, T, "modifier.std_dev")
         return ops.multiplicative_noise_weight(weight, deviates, scale)
     if kind == WeightModifierType.DISCRETIZE:
         rounding = noise.weights("weight_sto_round", shape) if p.sto_round else None
-        step = T.type(grid_step(p.res, _largest(tile)))
+        step = T.type(grid_step(p.res, largest_weight(tile)))
         return ops.discretised_weight(weight, step, rounding)
     return weight.copy()
-
-
-def _largest(tile: Tile) -> float:
-    """The largest weight that the modification refers to."""
-    p = tile.config.modifier
-    return (
-        float(tile.ops.abs_max(tile.parameters["weight"]))
-        if p.rel_to_actual_wmax
-        else p.assumed_wmax
-    )

@@ -13,7 +13,7 @@ from refsim.config.support import check_torch_inference
 from refsim.errors import RangeWarning, ShapeError, StateError
 from refsim.spec.sums import Array, Scalar
 
-from . import core, modifier, post_update, settings
+from . import core, modifier, post_update, settings, stages
 from .arrays import as_rows
 from .core import CoreRecord, finite
 from .noise import NoiseSource
@@ -155,25 +155,25 @@ class TorchInferenceTile(Tile):
         noise = NoiseSource(ops, self.seed, self.step, self.dtype, lead, s.iterative, given)
         x = x.copy()
         trace.add("IR-2", "input", x)
-        r, counter = self._current_range(x, range_settings)
-        trace.add("IR-1", "input_range", r)
+        r, counter = self._current_range(x, range_settings, trace)
         c = x if r is None else ops.clipped_input(x, r)
         v = c if r is None else ops.scaled_input(c, r)
-        trace.add("IR-2", "clipped_input", c)
-        trace.add("IR-3", "scaled_input", v)
+        if trace.keeps:
+            stages.clipped(trace, x, r, c, v)
         weight = (
             modifier.effective_weight(self, noise, len(x))
             if self.training
             else self.parameters["weight"].copy()
         )
-        trace.add("WM-2", "effective_weight", weight)
+        if trace.keeps:
+            stages.modified(trace, self.config.modifier.type, noise, weight)
         record = core.forward(ops, v, weight, s, self._out_noise(s), noise, trace, self.name)
         kappa, a = self._kappa(r), self._copied("out_scaling_alpha")
         scaled = record.z if kappa is None else ops.scaled_output(record.z, kappa)
         y = self._periphery(scaled, a)
-        trace.add("PP-1", "scaled_output", scaled)
-        trace.add("PP-2", "output", y)
-        trace.keep_noise(noise)
+        if trace.keeps:
+            stages.periphery(trace, kappa, scaled, a, self.parameters.get("bias"), y)
+            trace.keep_noise(noise)
         finite(y, f"the output of {self.name}")
         self._commit(x, r, counter)
         self._record = ForwardRecord(
@@ -182,7 +182,7 @@ class TorchInferenceTile(Tile):
         return y
 
     def _current_range(
-        self, x: Array, s: settings.Range | None
+        self, x: Array, s: settings.Range | None, trace: Trace
     ) -> tuple[Scalar | None, Scalar | None]:
         """Range for this batch and the counter after it, without changing state."""
         stored = self.value("input_range")
@@ -190,12 +190,15 @@ class TorchInferenceTile(Tile):
             return None, None
         r, T = stored[0], self.dtype.type
         k = self.buffers["input_range_update_idx"][0]
+        trace.add("IR-1", "stored_range", r)
+        trace.add("IR-1", "range_counter", k)
         if self.training and len(x) and k < s.init_batches:
             deviation = (
                 finite(self.ops.standard_deviation(x), "the standard deviation of x")
                 if x.size > 1
                 else T(0)
             )
+            trace.add("SU-7", "deviation", deviation)
             if deviation > 0:
                 r, k = (
                     self.ops.range_from_data(r, T(k), deviation, s.init_std_alpha),
@@ -203,6 +206,7 @@ class TorchInferenceTile(Tile):
                 )
             r = np.abs(r)
         self.checked_range(r)
+        trace.add("IR-1", "input_range", r)
         if r < 0 and not self._warned:
             self._warned = True
             warnings.warn(
@@ -297,6 +301,7 @@ class TorchInferenceTile(Tile):
         trace.add("BP-1", "output_gradient", g)
         if self.has_bias:
             gradients["bias"] = ops.column_totals(g)
+            trace.add("SU-3", "bias_gradient", gradients["bias"])
         a, s = record.a, record.s
         if a is not None:
             gradients["out_scaling_alpha"] = (
@@ -305,17 +310,23 @@ class TorchInferenceTile(Tile):
                 else np.full(1, ops.product_total(g, record.scaled))
             )
             g = ops.scaled_output(g, a)
+            clause = "SU-4" if a.size > 1 else "SU-2"
+            trace.add(clause, "out_scaling_gradient", gradients["out_scaling_alpha"])
+            trace.add("PP-1", "scaled_output_gradient", g)
         gz = g if record.kappa is None else ops.scaled_output(g, record.kappa)
         trace.add("PP-1", "core_output_gradient", gz)
         back = core.backward(ops, record.core, gz, trace, self.name)
         if back.weight is not None:
             dw = back.weight if s is None else ops.stored_weight_gradient(back.weight, s)
             gradients["weight"] = dw
+            trace.add("MV-4" if s is None else "MS-3", "weight_gradient", dw)
         if record.r is None:
             return back.v, gradients
         d, dx = ops.range_input_gradient(back.v, record.x, record.r)
         finite(d, f"the input gradient of {self.name}")
         trace.add("IR-9", "clipped_input_gradient", d)
+        if trace.keeps:
+            trace.add("IR-9", "clip_pass_mask", np.abs(record.x) <= np.abs(record.r))
         trace.add("IR-9", "input_gradient", dx)
         if "input_range" in self.parameters:
             g_s = g if s is None else ops.scaled_output(g, s)
@@ -330,6 +341,7 @@ class TorchInferenceTile(Tile):
         """Rule, decay and residual; only zero after the all-zero shortcut."""
         ops, r, z = self.ops, record.r, record.core.z
         if record.core.shortcut:
+            trace.add("IR-8", "range_gradient", self.dtype.type(0))
             return self.dtype.type(0)
         s = record.range
         assert s is not None
@@ -345,7 +357,10 @@ class TorchInferenceTile(Tile):
             ("IR-5", "range_rule", rule),
             ("IR-6", "unclipped_fraction", fraction),
             ("IR-7", "range_rule_with_decay", decayed),
+            ("SU-2", "range_output_sum", output_sum),
+            ("SU-2", "range_input_sum", input_sum),
             ("IR-8", "range_residual", residual),
+            ("IR-8", "range_gradient", decayed + residual),
         ):
             trace.add(clause, name, value)
         return decayed + residual

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
 from refsim.spec.sums import Array
 
+from .difference import Difference, first_difference
 from .noise import NoiseSource
 
 
@@ -26,7 +27,7 @@ class Stage:
 class Trace:
     """Every intermediate of a pass.
 
-    ``trace["name"]`` is the last value of that name; iterating gives all stages in order. Arrays are read-only.
+    ``trace["name"]`` is the last value of that name; iterating gives all stages in order. Arrays are read-only copies.
 
     Examples
     --------
@@ -34,21 +35,33 @@ class Trace:
     >>> trace.add("IR-3", "scaled_input", 0.5)
     >>> trace["scaled_input"], [stage.clause for stage in trace]
     (0.5, ['IR-3'])
+    >>> other = Trace()
+    >>> other.add("IR-3", "scaled_input", 0.25)
+    >>> print(trace.diff(other))
+    IR-3 scaled_input: 0.5 and 0.25, 4503599627370496 ulps apart
     """
 
+    keeps: ClassVar[bool] = True
     stages: list[Stage] = field(default_factory=list)
     noise: dict[str, Array] = field(default_factory=dict)
 
     def add(self, clause: str, name: str, value: Any) -> None:
         """Append a stage."""
         if isinstance(value, np.ndarray):
-            value = value.view()
+            value = value.copy()
             value.flags.writeable = False
         self.stages.append(Stage(clause, name, value))
 
     def keep_noise(self, source: NoiseSource) -> None:
         """Keep the noise that a forward pass used."""
-        self.noise = source.used
+        self.noise = {name: array.copy() for name, array in source.used.items()}
+
+    def diff(self, other: Trace) -> Difference | None:
+        """The first stage in which another trace differs, None if both are equal bit for bit.
+
+        Bits are compared: ``-0`` is not ``+0``, and NaN equals NaN of the same bits.
+        """
+        return first_difference(self.stages, other.stages)
 
     def __iter__(self) -> Iterator[Stage]:
         return iter(self.stages)
@@ -65,7 +78,9 @@ class Trace:
 
 
 class NoTrace(Trace):
-    """A trace that keeps nothing."""
+    """A trace that keeps nothing; what only a trace needs is computed if ``trace.keeps``."""
+
+    keeps: ClassVar[bool] = False
 
     def add(self, clause: str, name: str, value: Any) -> None:
         """Drop the stage."""

@@ -65,7 +65,9 @@ def folder(tmp_path: Path) -> Path:
 def test_help_names_the_commands_and_is_light() -> None:
     result = refsim("--help")
     assert result.returncode == 0
-    assert all(name in result.stdout for name in ("verify", "train", "vectors", "doctor"))
+    assert all(
+        name in result.stdout for name in ("verify", "train", "explain", "vectors", "doctor")
+    )
     code = (
         "import atexit, sys; sys.argv = ['refsim', '--help']; from refsim.cli import main; "
         "atexit.register(lambda: print('loaded:', *{m.partition('.')[0] for m in sys.modules})); main()"
