@@ -154,3 +154,9 @@ def test_steps_are_checked(capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit):
         command.main(["--aihwkit-python", "p", "--steps", "0"])
     assert "--steps is 0, allowed are integers from 1" in capsys.readouterr().err
+
+
+def test_a_python_that_does_not_run_is_named(capsys: pytest.CaptureFixture[str]) -> None:
+    options = ["--aihwkit-python", "no-such-python", "--steps", "1", "--only", "range"]
+    assert command.main(options) == 2
+    assert "--aihwkit-python is no-such-python, which failed" in capsys.readouterr().err

@@ -60,32 +60,43 @@ def compared(
     )
 
 
-def main(given: Sequence[str] | None = None) -> int:
-    """Run the command; 1 if a difference stays unexplained."""
-    options = arguments(given)
-    runs, data = job.runs(options.steps, options.only), job.arrays(options.steps)
+def outcomes(python: str, runs: list[job.Run], steps: int) -> tuple[list[Any], dict[str, str]]:
+    """Run the other side, then compare; also the versions it reports."""
+    data = job.arrays(steps)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         job.write(folder, runs, data)
-        work(options.aihwkit_python, folder)
+        work(python, folder)
         versions = json.loads((folder / "versions.json").read_text(encoding="utf-8"))
-        outcomes = []
+        found = []
         for configuration in dict.fromkeys(run.configuration for run in runs):
             recorded = {
                 run.name: dict(np.load(folder / f"{run.name}.npz", allow_pickle=False))
                 for run in runs
                 if run.configuration == configuration
             }
-            outcomes.append(compared(configuration, runs, data, recorded))
+            found.append(compared(configuration, runs, data, recorded))
+    return found, versions
+
+
+def main(given: Sequence[str] | None = None) -> int:
+    """Run the command; 1 if a difference stays unexplained, 2 if the other side does not run."""
+    options = arguments(given)
+    runs = job.runs(options.steps, options.only)
+    try:
+        found, versions = outcomes(options.aihwkit_python, runs, options.steps)
+    except (OSError, subprocess.CalledProcessError) as error:
+        sys.stderr.write(f"--aihwkit-python is {options.aihwkit_python}, which failed: {error}\n")
+        return 2
     command = f"python -m validation.cross --aihwkit-python PATH --steps {options.steps}"
     if options.only:
         command += f" --only {' '.join(options.only)}"
     known = {"refsim": refsim.__version__, "NumPy of refsim": np.__version__} | versions
-    text = report.markdown(outcomes, runs, date.today().isoformat(), command, known)
+    text = report.markdown(found, runs, date.today().isoformat(), command, known)
     if options.report is not None:
         options.report.write_text(text, encoding="utf-8")
-    sys.stdout.write("\n".join(report.summary(outcomes)))
-    return int(any(one.unexplained for one in outcomes))
+    sys.stdout.write("\n".join(report.summary(found)))
+    return int(any(one.unexplained for one in found))
 
 
 if __name__ == "__main__":

@@ -67,20 +67,24 @@ class Pass:
         )
 
 
-def of_pass(trace: Any, tile: Any) -> Pass:
-    """The magnitudes of a traced forward pass."""
-    T, io = tile.dtype, settings.core(tile.config.forward, tile.dtype)
-    d, w = wide(trace["converted_input"]), wide(trace["effective_weight"])
-    m = np.float64(trace["product"])
-    error = gamma(d.shape[1] + 3, T) * (d @ w.T)
-    step, bound = float(io.adc.step), float(io.adc.bound)
+def reached(trace: Any, io: settings.Core, error: Array) -> tuple[Array, Array, Array]:
+    """Lowest and highest code within the bound of the product, and where the clip mask is uncertain."""
+    m, step, bound = np.float64(trace["product"]), float(io.adc.step), float(io.adc.bound)
     ends = [m - error, m + error]
     if step > 0:
         ends = [np.rint(end / step) * step for end in ends]
-    low, high = (np.clip(np.asarray(end, dtype=T), -bound, bound) for end in ends)
-    slack = (1 + gamma(4, T)) * bound
-    outside = [np.abs(end) > slack for end in ends]
-    one = np.ones(1)
+    slack = (1 + gamma(4, io.adc.step.dtype)) * bound
+    below, above = (np.abs(end) > slack for end in ends)
+    low, high = (np.float64(np.clip(end.astype(io.adc.step.dtype), -bound, bound)) for end in ends)
+    return low, high, np.float64(below != above)
+
+
+def of_pass(trace: Any, tile: Any) -> Pass:
+    """The magnitudes of a traced forward pass."""
+    T, io, one = tile.dtype, settings.core(tile.config.forward, tile.dtype), np.ones(1)
+    d, w = wide(trace["converted_input"]), wide(trace["effective_weight"])
+    error = gamma(d.shape[1] + 3, T) * (d @ w.T)
+    low, high, uncertain = reached(trace, io, error)
     return Pass(
         T=T,
         v=wide(trace["scaled_input"]),
@@ -92,49 +96,86 @@ def of_pass(trace: Any, tile: Any) -> Pass:
         a=wide(tile.parameters.get("out_scaling_alpha", one)),
         r=wide(tile.value("input_range")),
         bias=wide(tile.parameters["bias"]),
-        low=np.float64(low),
-        high=np.float64(high),
-        tight=np.zeros_like(error) if step > 0 else error,
+        low=low,
+        high=high,
+        tight=np.zeros_like(error) if io.adc.step > 0 else error,
         masked=np.float64(np.abs(trace["rounded_output"]) <= io.adc.bound),
-        uncertain_mask=np.float64(outside[0] != outside[1]),
+        uncertain_mask=uncertain,
     )
+
+
+@dataclass
+class Back:
+    """A backward pass of a tile in magnitudes, with the bounds of what it hands on."""
+
+    g: Array
+    core: Array
+    product: Array
+    doubt: Array
+    scaled: Array
+    scaled_bound: Array
+
+
+def back(p: Pass, g: Array, dac_mask: Array) -> Back:
+    """From the gradient of the output to that of the scaled input, before noise management."""
+    g = wide(g)
+    core = g * p.a * p.s * p.r
+    product, doubt = core * p.rescale * p.masked, core * p.rescale * p.uncertain_mask
+    scaled = (product @ p.w) * dac_mask
+    error = gamma(g.shape[1] + 8, p.T) * scaled + (doubt @ p.w) * dac_mask
+    return Back(g, core, product, doubt, scaled, error)
+
+
+def parameters(p: Pass, b: Back, code_bound: Array) -> dict[str, Array]:
+    """Bounds of the gradients of bias, output scales and weight."""
+    T, N, factor = p.T, len(b.g), p.rescale * p.s * p.r
+    scales = gamma(N + 6, T) * b.g * wide(p.code) * factor + b.g * code_bound * factor
+    weight = gamma(N + 10, T) * (b.product.T @ p.d) + b.doubt.T @ p.d
+    return {
+        "bias": gamma(N + 2, T) * b.g.sum(axis=0),
+        "out_scaling_alpha": scales.sum(axis=0),
+        "weight": weight / (p.s**2)[:, None],
+    }
+
+
+def scaled_input(
+    p: Pass, b: Back, alpha: Array, managed: bool, code_bound: Array
+) -> tuple[Array, Array]:
+    """Gradient of the scaled input and its bound, with the term of noise management at the peaks."""
+    sigma, terms = 1 / p.rescale, p.d.shape[1] + b.g.shape[1] + 16
+    dv, bound = b.scaled * sigma, b.scaled_bound * sigma + gamma(2, p.T) * b.scaled * sigma
+    if not managed:
+        return dv, bound
+    back_scale = b.core * p.rescale / sigma
+    size = (b.scaled * p.v).sum(axis=1) + (back_scale * wide(p.code)).sum(axis=1)
+    spread = (b.scaled_bound * p.v).sum(axis=1) + (back_scale * code_bound).sum(axis=1)
+    factor = sigma[:, 0] / alpha
+    peak = p.v == p.v.max(axis=1, keepdims=True)
+    bound = bound + peak * ((gamma(terms, p.T) * size + spread) * factor)[:, None]
+    return dv + peak * (size * factor)[:, None], bound
+
+
+def input_range(
+    p: Pass, b: Back, edge: Array, dv: Array, dv_bound: Array, code_bound: Array
+) -> Array:
+    """Bound of the gradient of the range: rule at the edges, decay, and the two sums of the residual."""
+    outputs = b.g * p.a * p.s * p.rescale
+    sizes = (dv * edge).sum() + (outputs * wide(p.code)).sum() + (dv * p.v).sum() / p.r + p.r
+    spread = ((dv_bound + gamma(4, p.T) * dv) * edge).sum() + (outputs * code_bound).sum()
+    roundings = gamma(len(b.g) * (p.d.shape[1] + b.g.shape[1]) + 24, p.T)
+    return roundings * sizes + spread + (dv_bound * p.v).sum() / p.r
 
 
 def backward(
     p: Pass, g: Array, x: Array, alpha: Array, managed: bool, dac_mask: Array, code_bound: Array
 ) -> dict[str, Array]:
     """Bounds of all gradients of a tile, from the gradient of its output and the bound of its codes."""
-    T, (N, I), O, g = p.T, p.d.shape, g.shape[1], wide(g)
-    sigma = 1 / p.rescale
-    gz = g * p.a * p.s * p.r
-    gm_all = gz * p.rescale
-    gm, doubt = gm_all * p.masked, gm_all * p.uncertain_mask
-    bounds = {"bias": gamma(N + 2, T) * g.sum(axis=0)}
-    code = wide(p.code)
-    factor = p.rescale * p.s * p.r
-    bounds["out_scaling_alpha"] = gamma(N + 6, T) * (g * code * factor).sum(axis=0) + (
-        g * code_bound * factor
-    ).sum(axis=0)
-    bounds["weight"] = (gamma(N + 10, T) * (gm.T @ p.d) + doubt.T @ p.d) / (p.s**2)[:, None]
-    ga = (gm @ p.w) * dac_mask
-    ga_bound = (gamma(O + 8, T) * (gm @ p.w) + doubt @ p.w) * dac_mask
-    dv, dv_bound = ga * sigma, ga_bound * sigma + gamma(2, T) * ga * sigma
-    if managed:
-        size = (ga * p.v).sum(axis=1) + (gz * code * p.rescale / sigma).sum(axis=1)
-        spread = (ga_bound * p.v).sum(axis=1) + (gz * code_bound * p.rescale / sigma).sum(axis=1)
-        term = sigma[:, 0] / alpha
-        peak = p.v == p.v.max(axis=1, keepdims=True)
-        dv_bound = dv_bound + peak * ((gamma(I + O + 16, T) * size + spread) * term)[:, None]
-        dv = dv + peak * (size * term)[:, None]
-    dx, dx_bound = dv / p.r, dv_bound / p.r + gamma(4, T) * dv / p.r
-    bounds["x"] = dx_bound * (wide(x) <= p.r)
-    edge = wide(x) >= p.r
-    roundings = gamma(N * (I + O) + 24, T)
-    gas = g * p.a * p.s
-    sizes = (dx * edge).sum() * p.r + (gas * code * p.rescale).sum() + (dv * p.v).sum() / p.r
-    spread = (dx_bound * edge).sum() * p.r + (gas * code_bound * p.rescale).sum()
-    bounds["input_range"] = roundings * (sizes + p.r) + spread + (dv_bound * p.v).sum() / p.r
-    return bounds
+    b, x = back(p, g, dac_mask), wide(x)
+    dv, dv_bound = scaled_input(p, b, alpha, managed, code_bound)
+    return parameters(p, b, code_bound) | {
+        "x": (dv_bound + gamma(4, p.T) * dv) / p.r * (x <= p.r),
+        "input_range": input_range(p, b, x >= p.r, dv, dv_bound, code_bound),
+    }
 
 
 def data_range(x: Array, r: Array, T: Any) -> Array:

@@ -95,7 +95,29 @@ def details(one: Outcome, run: Run) -> list[str]:
         met = "; ".join(f"{what}: {count}" for what, count in found.met.items())
         lines += [f"### Step-anchored, {data_type}", "", f"Met: {met}.", "", *stages(found)]
     differences = [d for found in one.tables for d in (*found.flips, *found.unexplained)]
-    return lines + [f"- {d}" for d in differences] + ([""] if differences else [])
+    if differences:
+        lines += ["Boundary flips and unexplained differences, recorded value and own:", ""]
+        lines += [*(f"- {d}" for d in differences), ""]
+    return lines
+
+
+def introduction(job: list[Run], date: str, command: str, versions: Mapping[str, str]) -> list[str]:
+    """What was run, with what."""
+    return [
+        f"# Cross-run with aihwkit, {date}",
+        "",
+        f"Command: `{command}`",
+        "",
+        "Versions: " + ", ".join(f"{name} {number}" for name, number in versions.items()) + ".",
+        "",
+        f"Perceptron {'-'.join(map(str, WIDTHS))} with bias on the handwritten digits, batches of {BATCH}, momentum "
+        f"{job[0].momentum}, learning rate {job[0].lr}, noise off, `Choices.aihwkit()`. Pixels are scaled by 0.8371 "
+        "and shifted by 0.0137, so that no input stands exactly on a tie of the converter.",
+        "",
+        "Free-running in float64, the largest deviation over all steps (limit 1e-9), with the boundary flips of the "
+        "step-anchored comparison in float32 and all differences that nothing explains:",
+        "",
+    ]
 
 
 def markdown(
@@ -103,23 +125,7 @@ def markdown(
 ) -> str:
     """The whole report."""
     first = {run.configuration: run for run in reversed(job)}
-    widths = "-".join(map(str, WIDTHS))
-    lines = [
-        f"# Cross-run with aihwkit, {date}",
-        "",
-        f"Command: `{command}`",
-        "",
-        "Versions: " + ", ".join(f"{name} {number}" for name, number in versions.items()) + ".",
-        "",
-        f"Perceptron {widths} with bias on the handwritten digits, batches of {BATCH}, momentum "
-        f"{job[0].momentum}, learning rate {job[0].lr}, noise off, `Choices.aihwkit()`. Pixels are scaled by 0.8371 "
-        "and shifted by 0.0137, so that no input stands exactly on a tie of the converter.",
-        "",
-        "Free-running in float64, the largest deviation over all steps (limit 1e-9), with the boundary flips of the "
-        "step-anchored comparison in float32 and all differences that nothing explains:",
-        "",
-        *summary(outcomes),
-    ]
+    lines = introduction(job, date, command, versions) + summary(outcomes)
     for one in outcomes:
         lines += details(one, first[one.name])
     return "\n".join(lines).rstrip() + "\n"

@@ -26,6 +26,23 @@ class Difference:
         )
 
 
+def listed(
+    clause: str,
+    quantity: str,
+    place: tuple[int, int],
+    mask: np.ndarray,
+    recorded: np.ndarray,
+    own: np.ndarray,
+) -> list[Difference]:
+    """The differences where the mask is true."""
+    return [
+        Difference(
+            clause, quantity, *place, tuple(map(int, at)), float(recorded[*at]), float(own[*at])
+        )
+        for at in np.argwhere(mask)
+    ]
+
+
 @dataclass
 class Row:
     """All comparisons of one quantity."""
@@ -71,16 +88,8 @@ class Table:
         row.largest = max(row.largest, float(np.max(difference, initial=0.0)))
         inside = ~outside & (difference > 0)
         row.share = max(row.share, float(np.max(difference[inside] / bound[inside], initial=0.0)))
-        for mask, found, name in (
-            (flip, row.flips, clause),
-            (outside & ~flip, row.unexplained, "none"),
-        ):
-            found += [
-                Difference(
-                    name, quantity, *place, tuple(map(int, at)), float(a[*at]), float(b[*at])
-                )
-                for at in np.argwhere(mask)
-            ]
+        row.flips += listed(clause, quantity, place, flip, a, b)
+        row.unexplained += listed("none", quantity, place, outside & ~flip, a, b)
         return flip
 
     @property
