@@ -144,6 +144,9 @@ def train(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on from the checkpoint in the folder.")
     ] = False,
+    plot: Annotated[
+        bool, typer.Option("--plot", help="Write training.png to the folder; needs matplotlib.")
+    ] = False,
     json: Json = False,
 ) -> None:
     """Train a network of tiles on handwritten digits, and test it."""
@@ -165,7 +168,7 @@ def train(
         "seed": seed,
         "backend": backend,
     }
-    raise typer.Exit(run(config, changes, options, output, resume, json))
+    raise typer.Exit(run(config, changes, options, output, resume, plot, json))
 
 
 @app.command()

@@ -13,10 +13,13 @@ from refsim.config import load_config
 from refsim.errors import InputError
 from refsim.nn.experiment import Experiment, Result, adjust, default_config
 from refsim.nn.experiment import run as run_experiment
+from refsim.nn.plot import plot_training, require_matplotlib
 
 from .output import print_document, print_table
 
 __all__ = ["run"]
+
+FIGURE = "training.png"
 
 
 def run(
@@ -25,10 +28,15 @@ def run(
     options: dict[str, Any],
     output: str | None,
     resume: bool,
+    plot: bool,
     json: bool,
 ) -> int:
     """Train, report, and return the exit status."""
     begin = time.perf_counter()
+    if plot:
+        if output is None:
+            raise InputError("--plot was given without --output, allowed is both.")
+        require_matplotlib()
     try:
         config = default_config() if config_file is None else load_config(config_file)
         if not hasattr(config, "forward") or not hasattr(config, "pre_post"):
@@ -38,6 +46,8 @@ def run(
         adjust(config, **changes)
         experiment = Experiment(config, **options)
         result = run_experiment(experiment, output, resume, progress=not json)
+        if plot and output is not None:
+            plot_training(Path(output) / FIGURE, result.epochs)
     except OSError as error:
         raise InputError(f"{error.filename}: {error.strerror}") from error
     seconds = time.perf_counter() - begin

@@ -42,6 +42,26 @@ def test_the_report(invoke: Any, tmp_path: Path) -> None:
     assert names == {"checkpoint.safetensors", "metrics.jsonl"}
 
 
+def test_the_plot_stands_beside_the_metrics(invoke: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    status, _, err = invoke(*QUICK, "--output", str(folder), "--plot")
+    assert (status, err) == (0, "")
+    assert (folder / "training.png").read_bytes().startswith(b"\x89PNG")
+
+
+def test_a_plot_that_cannot_be_made_is_refused_before_the_training(
+    invoke: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    status, out, err = invoke(*QUICK, "--plot")
+    assert (status, out) == (2, "")
+    assert err == "Error: --plot was given without --output, allowed is both.\n"
+    monkeypatch.setitem(sys.modules, "matplotlib", None)
+    status, out, err = invoke(*QUICK, "--plot", "--output", str(tmp_path / "run"))
+    assert (status, out) == (2, "")
+    assert err.startswith("Error: a plot needs matplotlib, which is not installed: pip install")
+    assert not (tmp_path / "run").exists()
+
+
 def test_the_document_is_that_of_the_library(invoke: Any) -> None:
     status, out, err = invoke(*QUICK, "--seed", "9", "--lr", "0.1", "--momentum", "0", "--json")
     assert (status, err) == (0, "")
