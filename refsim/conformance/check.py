@@ -11,7 +11,8 @@ import numpy as np
 from refsim.config import Choices
 from refsim.errors import InputError
 
-from .replay import CaseResult, is_input, replay
+from .comparison import CaseResult
+from .replay import is_input, replay
 from .vectors import Arrays, Case, Recording
 
 __all__ = ["SUPPORTED_GROUPS", "GroupResult", "check_recording"]
@@ -148,7 +149,9 @@ def _compare_inputs(case: Case, twin: Case, arrays: dict[str, Arrays], result: C
     """The inputs of a float32 case are those of its float64 twin, drawn from the same seed and rounded once."""
     if "seed" not in case.entries or case.entries["seed"] != twin.entries.get("seed"):
         return
-    for name in filter(is_input, arrays[case.id].keys() | arrays[twin.id].keys()):
+    for name in arrays[case.id].keys() | arrays[twin.id].keys():
+        if not is_input(case, name):
+            continue
         narrow, wide = arrays[case.id].get(name), arrays[twin.id].get(name)
         with np.errstate(over="ignore", invalid="ignore"):
             agree = (
