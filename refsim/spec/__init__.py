@@ -6,6 +6,10 @@ from .backward import (
     adc_gradient,
     dac_gradient,
 )
+from .chain import (
+    crossbar_input,
+    crossbar_output,
+)
 from .converters import (
     analog_to_digital,
     clip,
@@ -100,6 +104,8 @@ __all__ = [
     "column_totals",
     "cross_entropy",
     "cross_entropy_gradient",
+    "crossbar_input",
+    "crossbar_output",
     "dac_gradient",
     "digital_to_analog",
     "discretised_weight",

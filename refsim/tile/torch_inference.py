@@ -13,28 +13,35 @@ from refsim.config.support import check_torch_inference
 from refsim.errors import RangeWarning, ShapeError, StateError
 from refsim.spec.sums import Array, Scalar
 
-from . import core, modifier, post_update, settings, stages
+from . import core, fused, modifier, post_update, settings, stages
 from .arrays import as_rows
 from .core import CoreRecord, finite
+from .fused import FusedCore
 from .noise import NoiseSource
 from .state import Tile
 from .trace import NoTrace, Trace
 
 
 @dataclass
-class ForwardRecord:
-    """What the backward pass needs of the last forward pass."""
+class Given:
+    """What a forward pass starts from, copied: the batch, the range and the scales behind the core."""
 
     lead: tuple[int, ...]
     x: Array
     r: Scalar | None
     range: settings.Range | None
-    c: Array
-    core: CoreRecord
     s: Array | None
     kappa: Array | None
-    scaled: Array
     a: Array | None
+
+
+@dataclass
+class Stages:
+    """What the backward pass needs of the stages of a forward pass."""
+
+    c: Array
+    core: CoreRecord
+    scaled: Array
 
 
 class TorchInferenceTile(Tile):
@@ -62,7 +69,7 @@ class TorchInferenceTile(Tile):
     array([[0.5, 0. ]], dtype=float32)
     """
 
-    _record: ForwardRecord | None = None
+    _record: tuple[Given, Stages | FusedCore] | None = None
     _warned: bool = False
 
     def check_config(self) -> None:
@@ -148,38 +155,69 @@ class TorchInferenceTile(Tile):
         lead: tuple[int, ...],
         s: settings.Core,
         range_settings: settings.Range | None,
-        given: Mapping[str, object] | None,
+        injected: Mapping[str, object] | None,
         trace: Trace,
     ) -> Array:
         ops = self.ops
-        noise = NoiseSource(ops, self.seed, self.step, self.dtype, lead, s.iterative, given)
+        noise = NoiseSource(ops, self.seed, self.step, self.dtype, lead, s.iterative, injected)
         x = x.copy()
         trace.add("IR-2", "input", x)
         r, counter = self._current_range(x, range_settings, trace)
-        c = x if r is None else ops.clipped_input(x, r)
-        v = c if r is None else ops.scaled_input(c, r)
-        if trace.keeps:
-            stages.clipped(trace, x, r, c, v)
+        given = Given(
+            lead,
+            x,
+            r,
+            range_settings,
+            self._copied("mapping_scales"),
+            self._kappa(r),
+            self._copied("out_scaling_alpha"),
+        )
         weight = (
             modifier.effective_weight(self, noise, len(x))
             if self.training
             else self.parameters["weight"].copy()
         )
+        done = None
+        if not trace.keeps and self._fuses(s, weight):
+            scales = given.kappa, given.a, self.parameters.get("bias")
+            done = fused.forward(ops, x, r, weight, s, self._out_noise(s), noise, *scales)
+        record, y = done or self._stages(given, weight, s, noise, trace)
+        self._commit(x, r, counter)
+        self._record = given, record
+        return y
+
+    def _fuses(self, s: settings.Core, weight: Array) -> bool:
+        """Whether the output does not need the stages one by one."""
+        return fused.possible(s, weight)
+
+    def _stages(
+        self, given: Given, weight: Array, s: settings.Core, noise: NoiseSource, trace: Trace
+    ) -> tuple[Stages, Array]:
+        """The forward pass stage by stage, and the output."""
+        ops, x, r = self.ops, given.x, given.r
+        c = x if r is None else ops.clipped_input(x, r)
+        v = c if r is None else ops.scaled_input(c, r)
         if trace.keeps:
+            stages.clipped(trace, x, r, c, v)
             stages.modified(trace, self.config.modifier.type, noise, weight)
         record = core.forward(ops, v, weight, s, self._out_noise(s), noise, trace, self.name)
-        kappa, a = self._kappa(r), self._copied("out_scaling_alpha")
-        scaled = record.z if kappa is None else ops.scaled_output(record.z, kappa)
-        y = self._periphery(scaled, a)
+        scaled = record.z if given.kappa is None else ops.scaled_output(record.z, given.kappa)
+        y = self._periphery(scaled, given.a)
         if trace.keeps:
-            stages.periphery(trace, kappa, scaled, a, self.parameters.get("bias"), y)
+            stages.periphery(trace, given.kappa, scaled, given.a, self.parameters.get("bias"), y)
             trace.keep_noise(noise)
         finite(y, f"the output of {self.name}")
-        self._commit(x, r, counter)
-        self._record = ForwardRecord(
-            lead, x, r, range_settings, c, record, self._copied("mapping_scales"), kappa, scaled, a
+        return Stages(c, record, scaled), y
+
+    def _restored(self, given: Given, record: Stages | FusedCore) -> Stages:
+        """The stages of a forward pass, computed again if it was fused."""
+        if isinstance(record, Stages):
+            return record
+        c, core_record = record.restored(self.ops)
+        z = core_record.z
+        return Stages(
+            c, core_record, z if given.kappa is None else self.ops.scaled_output(z, given.kappa)
         )
-        return y
 
     def _current_range(
         self, x: Array, s: settings.Range | None, trace: Trace
@@ -277,13 +315,14 @@ class TorchInferenceTile(Tile):
                 f"backward of {self.name} needs a forward pass before it, each is used once."
             )
         g, lead = as_rows(dy, self.dtype, self.out_size, "dy")
-        if lead != self._record.lead:
+        given, record = self._record
+        if lead != given.lead:
             raise ShapeError(
-                f"dy has shape {(*lead, self.out_size)}, allowed is {(*self._record.lead, self.out_size)}."
+                f"dy has shape {(*lead, self.out_size)}, allowed is {(*given.lead, self.out_size)}."
             )
         kept = Trace() if trace else NoTrace()
         with np.errstate(all="ignore"):
-            dx, new = self._backward(self._record, g, kept)
+            dx, new = self._backward(given, self._restored(given, record), g, kept)
             sums = {name: self._accumulated(name, value) for name, value in new.items()}
         self.gradients.update(sums)
         self._record = None
@@ -295,14 +334,14 @@ class TorchInferenceTile(Tile):
         return finite(total, f"the gradient of {name} of {self.name}")
 
     def _backward(
-        self, record: ForwardRecord, g: Array, trace: Trace
+        self, given: Given, record: Stages, g: Array, trace: Trace
     ) -> tuple[Array, dict[str, Array]]:
         ops, gradients = self.ops, {}
         trace.add("BP-1", "output_gradient", g)
         if self.has_bias:
             gradients["bias"] = ops.column_totals(g)
             trace.add("SU-3", "bias_gradient", gradients["bias"])
-        a, s = record.a, record.s
+        a, s = given.a, given.s
         if a is not None:
             gradients["out_scaling_alpha"] = (
                 ops.column_product_totals(g, record.scaled)
@@ -313,37 +352,37 @@ class TorchInferenceTile(Tile):
             clause = "SU-4" if a.size > 1 else "SU-2"
             trace.add(clause, "out_scaling_gradient", gradients["out_scaling_alpha"])
             trace.add("PP-1", "scaled_output_gradient", g)
-        gz = g if record.kappa is None else ops.scaled_output(g, record.kappa)
+        gz = g if given.kappa is None else ops.scaled_output(g, given.kappa)
         trace.add("PP-1", "core_output_gradient", gz)
         back = core.backward(ops, record.core, gz, trace, self.name)
         if back.weight is not None:
             dw = back.weight if s is None else ops.stored_weight_gradient(back.weight, s)
             gradients["weight"] = dw
             trace.add("MV-4" if s is None else "MS-3", "weight_gradient", dw)
-        if record.r is None:
+        if given.r is None:
             return back.v, gradients
-        d, dx = ops.range_input_gradient(back.v, record.x, record.r)
+        d, dx = ops.range_input_gradient(back.v, given.x, given.r)
         finite(d, f"the input gradient of {self.name}")
         trace.add("IR-9", "clipped_input_gradient", d)
         if trace.keeps:
-            trace.add("IR-9", "clip_pass_mask", np.abs(record.x) <= np.abs(record.r))
+            trace.add("IR-9", "clip_pass_mask", np.abs(given.x) <= np.abs(given.r))
         trace.add("IR-9", "input_gradient", dx)
         if "input_range" in self.parameters:
             g_s = g if s is None else ops.scaled_output(g, s)
             gradients["input_range"] = np.full(
-                1, self._range_gradient(record, g_s, back.v, d, trace)
+                1, self._range_gradient(given, record, g_s, back.v, d, trace)
             )
         return dx, gradients
 
     def _range_gradient(
-        self, record: ForwardRecord, g_s: Array, dv: Array, d: Array, trace: Trace
+        self, given: Given, record: Stages, g_s: Array, dv: Array, d: Array, trace: Trace
     ) -> Scalar:
         """Rule, decay and residual; only zero after the all-zero shortcut."""
-        ops, r, z = self.ops, record.r, record.core.z
+        ops, r, z = self.ops, given.r, record.core.z
         if record.core.shortcut:
             trace.add("IR-8", "range_gradient", self.dtype.type(0))
             return self.dtype.type(0)
-        s = record.range
+        s = given.range
         assert s is not None
         upper, lower = ops.range_rule_sums(record.c, d, r)
         rule = ops.range_rule(upper, lower, r, s.relative, s.scale)

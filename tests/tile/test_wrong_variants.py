@@ -51,8 +51,8 @@ def shortcut_despite_input_noise(patch: pytest.MonkeyPatch) -> None:
 def without_residual(patch: pytest.MonkeyPatch) -> None:
     original = Tile._range_gradient
 
-    def changed(tile: Any, record: Any, g_s: Any, dv: Any, d: Any, trace: Any) -> Any:
-        return original(tile, record, g_s * 0, dv * 0, d, trace)
+    def changed(tile: Any, given: Any, record: Any, g_s: Any, dv: Any, d: Any, trace: Any) -> Any:
+        return original(tile, given, record, g_s * 0, dv * 0, d, trace)
 
     patch.setattr(Tile, "_range_gradient", changed)
 
@@ -60,8 +60,9 @@ def without_residual(patch: pytest.MonkeyPatch) -> None:
 def residual_without_the_scales(patch: pytest.MonkeyPatch) -> None:
     original = Tile._range_gradient
 
-    def changed(tile: Any, record: Any, g_s: Any, dv: Any, d: Any, trace: Any) -> Any:
-        return original(tile, record, g_s if record.s is None else g_s / record.s, dv, d, trace)
+    def changed(tile: Any, given: Any, record: Any, g_s: Any, dv: Any, d: Any, trace: Any) -> Any:
+        g_s = g_s if given.s is None else g_s / given.s
+        return original(tile, given, record, g_s, dv, d, trace)
 
     patch.setattr(Tile, "_range_gradient", changed)
 

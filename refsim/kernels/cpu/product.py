@@ -185,20 +185,22 @@ def _dot2(
                         cn[j] += e + P.product_error(h, x_high, x_low, y_high[j], y_low)
 
 
+@np.errstate(all="ignore")
+def blas_product(a: Array, b: Array) -> Array:
+    """Products of the rows of ``a`` with the rows of ``b``, each somewhere within the bound of its type."""
+    (N, K), O = a.shape, len(b)
+    if K == 1:
+        return a * b.T  # much faster for one term
+    with blas.limit.held() if N * K * O > BLAS_IS_SERIAL else nullcontext():
+        return a @ b.T
+
+
 def _single(left: Operand, right: Operand) -> tuple[Array, Mask]:
     """float32 products and where they are undecided."""
-    (N, K), O = left.wide.shape, len(right.wide)
-    s = np.empty((N, O))
-    multiply = np.multiply if K == 1 else np.matmul  # much faster for one term
+    s = blas_product(left.wide, right.wide)
     out, undecided = np.empty(s.shape, np.float32), np.empty(s.shape, np.bool_)
-
-    @np.errstate(all="ignore")  # a thread of the pool starts with the default
-    def part(begin: int, end: int) -> None:
-        multiply(left.wide[begin:end], right.wide.T, out=s[begin:end])
-        _filtered_single(begin, end, s, left[1:], right[1:], gamma(K), out, undecided)
-
-    with blas.one_thread.held() if N * K * O > BLAS_IS_SERIAL else nullcontext():
-        threads.run(part, N, N * K * O > threads.MULTIPLY_ADDS)
+    arguments = s, left[1:], right[1:], gamma(left.wide.shape[1]), out, undecided
+    threads.run(_filtered_single, len(s), s.size > threads.ELEMENTS, *arguments)
     return out, undecided
 
 

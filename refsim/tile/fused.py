@@ -1,0 +1,114 @@
+"""The forward pass in two fused chains, where nothing needs the stages between them; they are restored for backward."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refsim.config import NoiseManagementType
+from refsim.spec.sums import Array, Scalar
+
+from .core import DATA_MANAGED, CoreRecord, Managed
+from .noise import NoiseSource
+from .settings import Core
+
+
+@dataclass
+class FusedCore:
+    """What a fused forward pass leaves for the backward pass.
+
+    Parameters
+    ----------
+    settings, x, r, weight
+        What the pass used.
+    sigma
+        Input scale of each row.
+    rounding
+        Uniform deviates of the input conversion, or None.
+    d, t
+        Converted inputs and rounded outputs.
+    """
+
+    settings: Core
+    x: Array
+    r: Scalar | None
+    weight: Array
+    sigma: Array
+    rounding: Array | None
+    d: Array
+    t: Array
+
+    def restored(self, ops: Any) -> tuple[Array, CoreRecord]:
+        """The clipped input, and the record that a pass stage by stage would have left.
+
+        The product itself is not known any more; where it was negative matters with an output asymmetry only, and then
+        there is no fused pass.
+        """
+        s, r, x = self.settings, self.r, self.x
+        c = x if r is None else ops.clipped_input(x, r)
+        v = c if r is None else ops.scaled_input(c, r)
+        dac = s.dac.step, s.dac.bound, self.rounding, None, s.dac.noise, s.dac.negative_factor
+        q, _, negative = ops.digital_to_analog(v, self.sigma, *dac)
+        code = ops.clip(self.t, s.adc.bound)
+        z = ops.rescaled_output(code, self.sigma, s.out_scale)
+        managed = Managed(np.ones(len(x), dtype=x.dtype))
+        return c, CoreRecord(
+            s,
+            v,
+            self.weight,
+            z,
+            False,
+            managed,
+            self.sigma,
+            q,
+            self.d,
+            negative,
+            self.t,
+            self.t,
+            code,
+        )
+
+
+def possible(s: Core, weight: Array) -> bool:
+    """Whether a pass needs none of the stages between converters and product."""
+    unmanaged = s.noise_management not in DATA_MANAGED and not s.iterative
+    symmetric = s.dac.negative_factor == 1 and s.adc.negative_factor == 1
+    return unmanaged and symmetric and not s.perfect and weight.ndim == 2
+
+
+def input_scales(ops: Any, s: Core, count: int, T: Any) -> Array:
+    """Input scale of each row, which does not depend on the data here."""
+    capped = s.noise_management == NoiseManagementType.CONSTANT and s.noise_cap != np.inf
+    alpha = np.full(count, s.noise_cap if capped else 1, dtype=T)
+    scale: Array = ops.input_scale(alpha, T.type(1))
+    return scale
+
+
+def forward(
+    ops: Any,
+    x: Array,
+    r: Scalar | None,
+    weight: Array,
+    s: Core,
+    out_noise: Array,
+    noise: NoiseSource,
+    kappa: Array | None,
+    a: Array | None,
+    bias: Array | None,
+) -> tuple[FusedCore, Array] | None:
+    """The record and the output of the tile, None if anything is not finite."""
+    (N, I), O = x.shape, len(weight)
+    sigma = input_scales(ops, s, N, x.dtype)
+    rounding = noise.rows("inp_sto_round", I, N, 0) if s.dac.stochastic else None
+    inp_noise = noise.rows("inp_noise", I, N, 0) if s.dac.noise > 0 else None
+    dac = s.dac.step, s.dac.bound, rounding, inp_noise, s.dac.noise, s.dac.negative_factor
+    d, finite = ops.crossbar_input(x, r, sigma, *dac)
+    if not finite:
+        return None
+    deviates = noise.rows("out_noise", O, N, 0) if (out_noise > 0).any() else None
+    out_rounding = noise.rows("out_sto_round", O, N, 0) if s.adc.stochastic else None
+    adc = s.adc.step, s.adc.bound, out_rounding, deviates, out_noise, s.adc.negative_factor
+    t, y, finite = ops.crossbar_output(d, weight, *adc, sigma, s.out_scale, kappa, a, bias)
+    return (FusedCore(s, x, r, weight, sigma, rounding, d, t), y) if finite else None
