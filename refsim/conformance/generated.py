@@ -242,6 +242,20 @@ def _crossbar_output(d: Draw) -> Arguments:
     return a, b, *adc, d.row_scales(d.N), d.factor(), *factors, bias
 
 
+def _crossbar_output_gradient(d: Draw) -> Arguments:
+    bound = d.bound()
+    kappa, s = (d.scales(d.O) if d.chance() else None for _ in range(2))
+    t = d.moderate_near((d.N, d.O), bound) if d.chance(0.7) else d.near((d.N, d.O), bound)
+    return d.array(d.N, d.O), t, d.row_scales(d.N), d.factor(), bound, kappa, s
+
+
+def _crossbar_input_gradient(d: Draw) -> Arguments:
+    r, bound = d.signed_range(), d.bound()
+    x = d.moderate_near((d.N, d.I), r)
+    sigma = np.ones(d.N, d.T) if d.chance() else d.row_scales(d.N)
+    return d.array(d.N, d.I), x, r, sigma, d.step(), bound, d.uniforms(d.N, d.I)
+
+
 def _adc_gradient(d: Draw) -> Arguments:
     bound = d.bound()
     t, m = d.near((d.N, d.O), bound), d.near((d.N, d.O), d.T.type(0))
@@ -346,7 +360,9 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "cross_entropy": _classified,
     "cross_entropy_gradient": _classified,
     "crossbar_input": _crossbar_input,
+    "crossbar_input_gradient": _crossbar_input_gradient,
     "crossbar_output": _crossbar_output,
+    "crossbar_output_gradient": _crossbar_output_gradient,
     "dac_gradient": _dac_gradient,
     "digital_to_analog": _dac,
     "discretised_weight": _discretised,

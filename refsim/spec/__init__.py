@@ -8,7 +8,9 @@ from .backward import (
 )
 from .chain import (
     crossbar_input,
+    crossbar_input_gradient,
     crossbar_output,
+    crossbar_output_gradient,
 )
 from .converters import (
     analog_to_digital,
@@ -105,7 +107,9 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_gradient",
     "crossbar_input",
+    "crossbar_input_gradient",
     "crossbar_output",
+    "crossbar_output_gradient",
     "dac_gradient",
     "digital_to_analog",
     "discretised_weight",

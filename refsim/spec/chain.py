@@ -4,11 +4,18 @@ from __future__ import annotations
 
 import numpy as np
 
-from .converters import analog_to_digital, digital_to_analog, rescaled_output
-from .input_range import clipped_input, scaled_input
-from .periphery import scaled_output, shifted_output
+from .backward import adc_gradient, dac_gradient
+from .converters import analog_to_digital, clip, digital_to_analog, rescaled_output
+from .input_range import (
+    clipped_input,
+    range_input_gradient,
+    range_rule_sums,
+    scaled_input,
+    unclipped_fraction,
+)
+from .periphery import row_scaled, scaled_output, shifted_output
 from .product import matrix_product
-from .sums import Array, Scalar
+from .sums import Array, Scalar, product_total
 
 
 def crossbar_input(
@@ -112,3 +119,105 @@ def crossbar_output(
         y = y if factor is None else scaled_output(y, factor)
     y = y if bias is None else shifted_output(y, bias)
     return t, y, bool(np.isfinite(t).all() and np.isfinite(y).all())
+
+
+def crossbar_output_gradient(
+    g: Array,
+    t: Array,
+    sigma: Array,
+    out_scale: Scalar,
+    bound: Scalar,
+    kappa: Array | None,
+    s: Array | None,
+) -> tuple[Array, Scalar]:
+    r"""Gradient of the product, and the output sum of the range gradient. [CH-3]
+
+    The gradient is PP-1 and BP-1 one after the other, the sum is SU-2 of PP-1 and of DC-2 and DC-5.
+
+    .. math:: G^m = \mathrm{BP1}(g\,\kappa),\qquad S = \mathrm{RN}_T\Bigl(\sum_{no} (g s)_{no}\, z_{no}\Bigr)
+
+    For a converter without asymmetry.
+
+    Parameters
+    ----------
+    g
+        ``(N, O)``, gradient behind the factor ``kappa``.
+    t
+        ``(N, O)``, rounded outputs.
+    sigma, out_scale, bound
+        As for BP-1 and DC-5.
+    kappa, s
+        ``(1,)`` or ``(O,)``, factors of PP-1, or None.
+
+    Returns
+    -------
+    tuple
+        ``(N, O)`` and the sum.
+
+    Examples
+    --------
+    >>> one = np.float64(1)
+    >>> g, t = np.array([[1.0, -1.0]]), np.array([[0.5, 3.0]])
+    >>> gm, total = crossbar_output_gradient(g, t, np.ones(1), one, np.float64(2), np.array([2.0]), None)
+    >>> gm, float(total)
+    (array([[2., 0.]]), -1.5)
+    """
+    one = out_scale.dtype.type(1)
+    gz = g if kappa is None else scaled_output(g, kappa)
+    z = rescaled_output(clip(t, bound), sigma, out_scale)
+    scaled = g if s is None else scaled_output(g, s)
+    return adc_gradient(gz, sigma, out_scale, t, bound, t, one), product_total(scaled, z)
+
+
+def crossbar_input_gradient(
+    gd: Array,
+    x: Array,
+    r: Scalar,
+    sigma: Array,
+    step: Scalar,
+    bound: Scalar,
+    rounding: Array | None,
+) -> tuple[Array, Scalar, Scalar, Scalar, np.float32, bool]:
+    r"""Gradient of the input, and the sums of the range gradient. [CH-4]
+
+    The gradient is BP-2 (with the levels of IR-2, IR-3 and DC-3), PP-4 and IR-9 one after the other; the sums are IR-4,
+    SU-2 and IR-6.
+
+    .. math:: \partial L / \partial x = \mathrm{IR9}\bigl(\sigma\, \mathrm{BP2}(G^d)\bigr)
+
+    For a converter without asymmetry.
+
+    Parameters
+    ----------
+    gd
+        ``(N, I)``, gradient of the converted inputs.
+    x
+        ``(N, I)``, input of the tile.
+    r
+        Input range.
+    sigma, step, bound, rounding
+        As for DC-3.
+
+    Returns
+    -------
+    tuple
+        ``(N, I)``; both sums of IR-4; the sum of the products of gradient and value of the scaled input; the fraction
+        IR-6; and whether the gradient of the clipped input is finite.
+
+    Examples
+    --------
+    >>> one = np.float64(1)
+    >>> gd, x = np.array([[-1.0, -1.5]]), np.array([[0.625, 3.0]])
+    >>> dx, *sums = crossbar_input_gradient(gd, x, np.float64(2), np.ones(1), np.float64(0.25), one, None)
+    >>> dx, [float(value) for value in sums]
+    (array([[-0.5,  0. ]]), [-0.75, 0.0, -1.8125, 0.5, 1.0])
+    """
+    one, zero = sigma.dtype.type(1), sigma.dtype.type(0)
+    c = clipped_input(x, r)
+    v = scaled_input(c, r)
+    q, _, negative = digital_to_analog(v, sigma, step, bound, rounding, None, zero, one)
+    dv = row_scaled(dac_gradient(gd, q, bound, negative, one), sigma)
+    d, dx = range_input_gradient(dv, x, r)
+    upper, lower = range_rule_sums(c, d, r)
+    finite = bool(np.isfinite(d).all())
+    return dx, upper, lower, product_total(dv, v), unclipped_fraction(c, r), finite

@@ -10,7 +10,7 @@ import numpy as np
 from refsim.config import NoiseManagementType
 from refsim.spec.sums import Array, Scalar
 
-from .core import DATA_MANAGED, CoreRecord, Managed
+from .core import DATA_MANAGED, CoreRecord, Managed, finite, transposed
 from .noise import NoiseSource
 from .settings import Core
 
@@ -71,6 +71,26 @@ class FusedCore:
         )
 
 
+@dataclass
+class RangeSums:
+    """The sums of the range gradient."""
+
+    upper: Scalar
+    lower: Scalar
+    fraction: np.float32
+    output_sum: Scalar
+    input_sum: Scalar
+
+
+@dataclass
+class Gradients:
+    """Gradients of the input and of the effective weight, and the sums of the range gradient."""
+
+    x: Array
+    weight: Array
+    sums: RangeSums
+
+
 def possible(s: Core, weight: Array) -> bool:
     """Whether a pass needs none of the stages between converters and product."""
     unmanaged = s.noise_management not in DATA_MANAGED and not s.iterative
@@ -112,3 +132,22 @@ def forward(
     adc = s.adc.step, s.adc.bound, out_rounding, deviates, out_noise, s.adc.negative_factor
     t, y, finite = ops.crossbar_output(d, weight, *adc, sigma, s.out_scale, kappa, a, bias)
     return (FusedCore(s, x, r, weight, sigma, rounding, d, t), y) if finite else None
+
+
+def backward(
+    ops: Any, record: FusedCore, g: Array, kappa: Array | None, s: Array | None, what: str
+) -> Gradients | None:
+    """Gradients from the one behind the factor ``kappa``; None without a range, or if one is not finite."""
+    core, r = record.settings, record.r
+    if r is None:
+        return None
+    adc = record.sigma, core.out_scale, core.adc.bound
+    gm, output_sum = ops.crossbar_output_gradient(g, record.t, *adc, kappa, s)
+    dw = finite(ops.outer_product_sum(gm, record.d), f"the weight gradient of {what}")
+    gd = transposed(ops, gm, record.weight, what)
+    dac = record.sigma, core.dac.step, core.dac.bound, record.rounding
+    dx, upper, lower, input_sum, fraction, is_finite = ops.crossbar_input_gradient(
+        gd, record.x, r, *dac
+    )
+    sums = RangeSums(upper, lower, fraction, output_sum, input_sum)
+    return Gradients(dx, dw, sums) if is_finite else None

@@ -16,7 +16,7 @@ from refsim.spec.sums import Array, Scalar
 from . import core, fused, modifier, post_update, settings, stages
 from .arrays import as_rows
 from .core import CoreRecord, finite
-from .fused import FusedCore
+from .fused import FusedCore, RangeSums
 from .noise import NoiseSource
 from .state import Tile
 from .trace import NoTrace, Trace
@@ -322,7 +322,7 @@ class TorchInferenceTile(Tile):
             )
         kept = Trace() if trace else NoTrace()
         with np.errstate(all="ignore"):
-            dx, new = self._backward(given, self._restored(given, record), g, kept)
+            dx, new = self._gradients(given, record, g, kept)
             sums = {name: self._accumulated(name, value) for name, value in new.items()}
         self.gradients.update(sums)
         self._record = None
@@ -332,6 +332,27 @@ class TorchInferenceTile(Tile):
     def _accumulated(self, name: str, value: Array) -> Array:
         total = self.checked_gradient(name) + value if name in self.gradients else value
         return finite(total, f"the gradient of {name} of {self.name}")
+
+    def _gradients(
+        self, given: Given, record: Stages | FusedCore, g: Array, trace: Trace
+    ) -> tuple[Array, dict[str, Array]]:
+        """Gradients of the input and of the parameters, fused where nothing needs the stages."""
+        if isinstance(record, FusedCore) and not trace.keeps and given.a is None:
+            back = fused.backward(self.ops, record, g, given.kappa, given.s, self.name)
+            if back is not None:
+                return back.x, self._fused_gradients(given, back, g)
+        return self._backward(given, self._restored(given, record), g, trace)
+
+    def _fused_gradients(self, given: Given, back: fused.Gradients, g: Array) -> dict[str, Array]:
+        s, gradients = given.s, {}
+        if self.has_bias:
+            gradients["bias"] = self.ops.column_totals(g)
+        weight = back.weight if s is None else self.ops.stored_weight_gradient(back.weight, s)
+        gradients["weight"] = weight
+        if "input_range" in self.parameters:
+            gradient = self._range_gradient(given, back.sums, NoTrace())
+            gradients["input_range"] = np.full(1, gradient)
+        return gradients
 
     def _backward(
         self, given: Given, record: Stages, g: Array, trace: Trace
@@ -369,35 +390,40 @@ class TorchInferenceTile(Tile):
         trace.add("IR-9", "input_gradient", dx)
         if "input_range" in self.parameters:
             g_s = g if s is None else ops.scaled_output(g, s)
-            gradients["input_range"] = np.full(
-                1, self._range_gradient(given, record, g_s, back.v, d, trace)
-            )
+            sums = self._range_sums(given, record, g_s, back.v, d)
+            gradients["input_range"] = np.full(1, self._range_gradient(given, sums, trace))
         return dx, gradients
 
-    def _range_gradient(
-        self, given: Given, record: Stages, g_s: Array, dv: Array, d: Array, trace: Trace
-    ) -> Scalar:
-        """Rule, decay and residual; only zero after the all-zero shortcut."""
-        ops, r, z = self.ops, given.r, record.core.z
+    def _range_sums(
+        self, given: Given, record: Stages, g_s: Array, dv: Array, d: Array
+    ) -> RangeSums | None:
+        """The sums of the range gradient, None after the all-zero shortcut."""
+        ops, r = self.ops, given.r
         if record.core.shortcut:
+            return None
+        upper, lower = ops.range_rule_sums(record.c, d, r)
+        fraction = ops.unclipped_fraction(record.c, r)
+        output_sum = ops.product_total(g_s, record.core.z)
+        return RangeSums(upper, lower, fraction, output_sum, ops.product_total(dv, record.core.v))
+
+    def _range_gradient(self, given: Given, sums: RangeSums | None, trace: Trace) -> Scalar:
+        """Rule, decay and residual; only zero after the all-zero shortcut."""
+        ops, r, s = self.ops, given.r, given.range
+        if sums is None:
             trace.add("IR-8", "range_gradient", self.dtype.type(0))
             return self.dtype.type(0)
-        s = given.range
         assert s is not None
-        upper, lower = ops.range_rule_sums(record.c, d, r)
-        rule = ops.range_rule(upper, lower, r, s.relative, s.scale)
-        fraction = ops.unclipped_fraction(record.c, r)
-        decayed = ops.range_decay(rule, r, s.decay, fraction, s.min_percentage)
-        output_sum, input_sum = ops.product_total(g_s, z), ops.product_total(dv, record.core.v)
-        residual = ops.range_residual(output_sum, input_sum, r)
+        rule = ops.range_rule(sums.upper, sums.lower, r, s.relative, s.scale)
+        decayed = ops.range_decay(rule, r, s.decay, sums.fraction, s.min_percentage)
+        residual = ops.range_residual(sums.output_sum, sums.input_sum, r)
         for clause, name, value in (
-            ("IR-4", "range_rule_upper", upper),
-            ("IR-4", "range_rule_lower", lower),
+            ("IR-4", "range_rule_upper", sums.upper),
+            ("IR-4", "range_rule_lower", sums.lower),
             ("IR-5", "range_rule", rule),
-            ("IR-6", "unclipped_fraction", fraction),
+            ("IR-6", "unclipped_fraction", sums.fraction),
             ("IR-7", "range_rule_with_decay", decayed),
-            ("SU-2", "range_output_sum", output_sum),
-            ("SU-2", "range_input_sum", input_sum),
+            ("SU-2", "range_output_sum", sums.output_sum),
+            ("SU-2", "range_input_sum", sums.input_sum),
             ("IR-8", "range_residual", residual),
             ("IR-8", "range_gradient", decayed + residual),
         ):

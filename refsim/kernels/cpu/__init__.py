@@ -10,6 +10,10 @@ from .chain import (
     crossbar_input,
     crossbar_output,
 )
+from .chain_gradient import (
+    crossbar_input_gradient,
+    crossbar_output_gradient,
+)
 from .converters import (
     analog_to_digital,
     clip,
@@ -105,7 +109,9 @@ __all__ = [
     "cross_entropy",
     "cross_entropy_gradient",
     "crossbar_input",
+    "crossbar_input_gradient",
     "crossbar_output",
+    "crossbar_output_gradient",
     "dac_gradient",
     "digital_to_analog",
     "discretised_weight",

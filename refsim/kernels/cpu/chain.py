@@ -29,8 +29,13 @@ ELEMENTS = 4 * threads.ELEMENTS
 """Elements from which a chain is worth more than one thread: the product beside it may keep the others busy."""
 
 
+def full(factor: Array | None, count: int, like: Scalar) -> Array:
+    """A factor for each output, 1 for an absent one."""
+    return np.array(np.broadcast_to(np.ones(1, like.dtype) if factor is None else factor, count))
+
+
 @compiled
-def _is_finite(x: Array) -> bool:
+def is_finite(x: Array) -> bool:
     """Whether all of a row is finite: no exponent consists of ones only."""
     top = P.bits(x.dtype.type(0))
     for i in range(x.size):
@@ -72,7 +77,7 @@ def _crossbar_input(
             if noisy:
                 value = P.noisy(value, noise_scale, en[i])
             dn[i] = P.unequal(value, negative_factor)
-        finite[n] = _is_finite(xn) and _is_finite(dn)
+        finite[n] = is_finite(xn) and is_finite(dn)
 
 
 def crossbar_input(
@@ -159,7 +164,7 @@ def _read_out(
     for n in range(begin, end):
         _levels(n, c, t[n])
         _outputs(n, p, t[n], y[n])
-        finite[n] = _is_finite(t[n]) and _is_finite(y[n])
+        finite[n] = is_finite(t[n]) and is_finite(y[n])
 
 
 @compiled
@@ -167,7 +172,7 @@ def _periphery(begin: int, end: int, p: Periphery, t: Array, y: Array, finite: M
     """Outputs of the tile from rounded outputs."""
     for n in range(begin, end):
         _outputs(n, p, t[n], y[n])
-        finite[n] = _is_finite(t[n]) and _is_finite(y[n])
+        finite[n] = is_finite(t[n]) and is_finite(y[n])
 
 
 @compiled
@@ -297,8 +302,8 @@ def periphery(
     bias: Array | None,
 ) -> Periphery:
     """The same with a factor of 1 for an absent one, for outputs of the shape ``m``."""
-    one, none = np.ones(1, bound.dtype), np.empty(0, bound.dtype)
-    kappa, a = (np.array(np.broadcast_to(one if f is None else f, m[1:])) for f in factors)
+    kappa, a = (full(factor, m[1], bound) for factor in factors)
+    none = np.empty(0, bound.dtype)
     return Periphery(
         bound, plain(sigma), out_scale, kappa, a, none if bias is None else plain(bias)
     )
