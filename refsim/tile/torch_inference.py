@@ -9,12 +9,13 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from refsim.config.base import latest_change
 from refsim.config.support import check_torch_inference
 from refsim.errors import RangeWarning, ShapeError, StateError
 from refsim.spec.sums import Array, Scalar
 
 from . import core, fused, modifier, post_update, settings, stages
-from .arrays import as_rows
+from .arrays import as_rows, check_finite
 from .core import CoreRecord, finite
 from .fused import FusedCore, RangeSums
 from .noise import NoiseSource
@@ -71,6 +72,7 @@ class TorchInferenceTile(Tile):
 
     _record: tuple[Given, Stages | FusedCore] | None = None
     _warned: bool = False
+    _known: tuple[Any, Any, Any] = (None, None, None)
 
     def check_config(self) -> None:
         """Refuse what the autograd path cannot honour."""
@@ -84,6 +86,15 @@ class TorchInferenceTile(Tile):
         p, choices = self.config.pre_post.input_range, self.config.choices
         range_settings = settings.input_range(p, choices.gradient_scale_applies, self.dtype)
         return settings.core(self.config.forward, self.dtype), range_settings
+
+    def _current_settings(self) -> tuple[settings.Core, settings.Range | None]:
+        """The settings, checked again after a change of any configuration."""
+        change = latest_change()
+        if self._known[0] is not change or self._known[1] is not self.config:
+            current = self._checked_settings()
+            self.check_unchanged()
+            self._known = change, self.config, current
+        return self._known[2]
 
     def __call__(self, x: object, **options: Any) -> Any:
         """The same as :meth:`forward`."""
@@ -138,11 +149,10 @@ class TorchInferenceTile(Tile):
         ConfigError
             If the configuration was changed to something that the tile cannot honour.
         """
-        s, range_settings = self._checked_settings()
-        self.check_unchanged()
+        s, range_settings = self._current_settings()
         self.check_live()
         self.check_step()
-        rows, lead = as_rows(x, self.dtype, self.in_size, "x")
+        rows, lead = as_rows(x, self.dtype, self.in_size, "x", checked=False)
         kept = Trace() if trace else NoTrace()
         with np.errstate(all="ignore"):
             y = self._forward(rows, lead, s, range_settings, noise, kept)
@@ -195,6 +205,7 @@ class TorchInferenceTile(Tile):
     ) -> tuple[Stages, Array]:
         """The forward pass stage by stage, and the output."""
         ops, x, r = self.ops, given.x, given.r
+        check_finite(x, "x")
         c = x if r is None else ops.clipped_input(x, r)
         v = c if r is None else ops.scaled_input(c, r)
         if trace.keeps:
@@ -231,6 +242,7 @@ class TorchInferenceTile(Tile):
         trace.add("IR-1", "stored_range", r)
         trace.add("IR-1", "range_counter", k)
         if self.training and len(x) and k < s.init_batches:
+            check_finite(x, "x")
             deviation = (
                 finite(self.ops.standard_deviation(x), "the standard deviation of x")
                 if x.size > 1

@@ -1,4 +1,4 @@
-"""BLAS on no more threads than refsim may use."""
+"""BLAS beside the pool: its threads keep a processor busy for a while after a call, so large products do without."""
 
 from __future__ import annotations
 
@@ -11,11 +11,9 @@ from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
-from . import threads
-
 
 class Limit:
-    """BLAS on the threads of refsim at most while anyone holds the limit; the last one restores what was."""
+    """BLAS on one thread while anyone holds the limit; the last one restores what was."""
 
     def __init__(self) -> None:
         self.forget()
@@ -35,21 +33,18 @@ class Limit:
     def held(self) -> Iterator[None]:
         """Holds the limit."""
         with self.lock:
-            most = threads.get_num_threads()
-            present = [library.get_num_threads() for library in self.controller.lib_controllers]
-            if self.limiter is None and max(present, default=1) > most:
-                self.limiter = self.controller.limit(limits=most)
+            if self.holders == 0:
+                self.limiter = self.controller.limit(limits=1)
             self.holders += 1
         try:
             yield
         finally:
             with self.lock:
                 self.holders -= 1
-                if self.holders == 0 and self.limiter is not None:
+                if self.holders == 0:
                     self.limiter.restore_original_limits()
-                    self.limiter = None
 
 
-limit = Limit()
+one_thread = Limit()
 if hasattr(os, "register_at_fork"):
-    os.register_at_fork(after_in_child=limit.forget)
+    os.register_at_fork(after_in_child=one_thread.forget)

@@ -1,12 +1,4 @@
-"""Whole chains on either side of the crossbar, each in one pass over its data (clauses CH).
-
-With an ADC grid, an output is a multiple of a step, and seldom close to where two multiples part. So a float32 product
-``s`` is nearly always enough. Its error is at most ``e = gamma(K) p + K 2**-125`` with ``u = 2**-24``: ``p`` is the
-product of the norms, and the second term covers underflow, even if subnormal numbers are taken for zero. All steps from
-the product to the rounded output are monotone, unless an asymmetry factor is negative. So where both ends of ``s -+ e``
-come to one number, that is the answer. The rest is looked at again with float64 products, and what these leave open
-with exact ones.
-"""
+"""Whole chains on either side of the crossbar, each in one pass over its data (clauses CH)."""
 
 from __future__ import annotations
 
@@ -16,22 +8,10 @@ import numpy as np
 
 from .._jit import compiled
 from . import threads
-from .arrays import Array, Float64, Index, Mask, Scalar, optional, plain
-from .exact import CHUNK
+from .arrays import Array, Mask, Scalar, full, optional, plain
+from .certified import LONGEST, Converter, certified_levels, converter, levels
 from .points import P
-from .product import SLACK, blas_product, gamma, matrix_product
-from .sums import row_products
-
-LANES = 32
-LONGEST = 2**20
-"""Terms from which a float32 product tells nothing."""
-ELEMENTS = 4 * threads.ELEMENTS
-"""Elements from which a chain is worth more than one thread: the product beside it may keep the others busy."""
-
-
-def full(factor: Array | None, count: int, like: Scalar) -> Array:
-    """A factor for each output, 1 for an absent one."""
-    return np.array(np.broadcast_to(np.ones(1, like.dtype) if factor is None else factor, count))
+from .product import matrix_product
 
 
 @compiled
@@ -97,7 +77,7 @@ def crossbar_input(
     threads.run(
         _crossbar_input,
         len(x),
-        x.size > ELEMENTS,
+        x.size > threads.ELEMENTS,
         x,
         r is not None,
         bound if r is None else r,
@@ -113,16 +93,6 @@ def crossbar_input(
     return d, bool(finite.all())
 
 
-class Converter(NamedTuple):
-    """What makes a rounded output of a product."""
-
-    step: Scalar
-    negative_factor: Scalar
-    rounding: Array
-    noise: Array
-    noise_scale: Array
-
-
 class Periphery(NamedTuple):
     """What makes an output of the tile of a rounded output; an empty bias is none."""
 
@@ -132,18 +102,6 @@ class Periphery(NamedTuple):
     kappa: Array
     a: Array
     bias: Array
-
-
-@compiled
-def _levels(n: int, c: Converter, t: Array) -> None:
-    """Rounded outputs of row ``n`` in place of its products."""
-    stochastic, noisy = c.rounding.size > 0, c.noise.size > 0
-    un, en = c.rounding[n] if stochastic else t, c.noise[n] if noisy else t
-    for o in range(t.size):
-        value = P.unequal(t[o], c.negative_factor)
-        if noisy:
-            value = P.noisy(value, c.noise_scale[o], en[o])
-        t[o] = P.rounded(value, c.step, un[o], stochastic) if c.step != 0 else value
 
 
 @compiled
@@ -162,7 +120,7 @@ def _read_out(
 ) -> None:
     """Rounded outputs in place of the products in ``t``, and outputs of the tile."""
     for n in range(begin, end):
-        _levels(n, c, t[n])
+        levels(n, c, t[n])
         _outputs(n, p, t[n], y[n])
         finite[n] = is_finite(t[n]) and is_finite(y[n])
 
@@ -173,124 +131,6 @@ def _periphery(begin: int, end: int, p: Periphery, t: Array, y: Array, finite: M
     for n in range(begin, end):
         _outputs(n, p, t[n], y[n])
         finite[n] = is_finite(t[n]) and is_finite(y[n])
-
-
-@compiled
-def _certified(
-    begin: int,
-    end: int,
-    c: Converter,
-    sizes: tuple[Float64, Float64],
-    bound: tuple[float, float],
-    s: Array,
-    t: Array,
-    undecided: Mask,
-) -> None:
-    """Rounded outputs from approximate products, and where the bound of their error leaves them open."""
-    T, (relative, absolute) = type(c.step), bound
-    for n in range(begin, end):
-        width, sn, tn, on = relative * sizes[0][n], s[n], t[n], undecided[n]
-        for o in range(sn.size):
-            error = width * sizes[1][o] + absolute
-            tn[o], sn[o] = T(np.float64(sn[o]) - error), T(np.float64(sn[o]) + error)
-        _levels(n, c, tn)
-        _levels(n, c, sn)
-        for o in range(sn.size):
-            on[o] = not (P.same(tn[o], sn[o]) & (abs(tn[o]) < np.inf))
-
-
-@compiled
-def _row_sizes(begin: int, end: int, x: Array, growth: float, size: Float64) -> None:
-    """Upper bounds of the norms of rows."""
-    K = x.shape[1]
-    lanes = np.empty(LANES)
-    for n in range(begin, end):
-        lanes[:] = K * 2.0**-1060  # no less than what underflows
-        xn = x[n]
-        for k in range(0, K, LANES):
-            xk = xn[k:]
-            for j in range(min(LANES, K - k)):
-                value = np.float64(xk[j])
-                lanes[j] += value * value
-        size[n] = np.sqrt(lanes.sum()) * growth
-
-
-def row_sizes(x: Array) -> Float64:
-    """Upper bounds of the norms of the rows of a float32 array."""
-    size = np.empty(len(x))
-    threads.run(_row_sizes, len(x), x.size > ELEMENTS, x, 1 + gamma(x.shape[1]), size)
-    return size
-
-
-@compiled
-def _wide_products(
-    begin: int,
-    end: int,
-    where: Index,
-    d: Array,
-    weight: Array,
-    sizes: tuple[Float64, Float64],
-    bound: float,
-    lower: Array,
-    upper: Array,
-) -> None:
-    """Ends of the intervals of float64 products of some pairs of rows, rounded to float32."""
-    O, lanes = len(weight), np.empty(LANES)
-    for i in range(begin, end):
-        n, o = where[i] // O, where[i] % O
-        x, w = d[n], weight[o]
-        lanes[:] = 0.0
-        for k in range(0, x.size, LANES):
-            xk, wk = x[k:], w[k:]
-            for j in range(min(LANES, x.size - k)):
-                lanes[j] += np.float64(xk[j]) * np.float64(wk[j])
-        s, error = lanes.sum(), bound * sizes[0][n] * sizes[1][o]
-        lower[i], upper[i] = s - error, s + error
-
-
-def _settled(
-    c: Converter, d: Array, weight: Array, sizes: tuple[Float64, Float64], where: Index
-) -> Array:
-    """Rounded outputs that float32 products left open."""
-    lower, upper = np.empty((2, where.size), d.dtype)
-    worthwhile = where.size * d.shape[1] > threads.MULTIPLY_ADDS
-    given = where, d, weight, sizes, gamma(d.shape[1]), lower, upper
-    threads.run(_wide_products, where.size, worthwhile, *given)
-    n, o = np.divmod(where, len(weight))
-    exact = np.flatnonzero(~((lower == upper) & (lower != 0) & np.isfinite(lower)))
-    for part in np.array_split(exact, 1 + exact.size * d.shape[1] // CHUNK):
-        lower[part] = row_products(d[n[part]], weight[o[part]], d.dtype)
-    rounding, noise = (x[n, o].reshape(1, -1) if x.size else x for x in (c.rounding, c.noise))
-    _levels(0, Converter(c.step, c.negative_factor, rounding, noise, c.noise_scale[o]), lower)
-    return lower
-
-
-def _certified_levels(c: Converter, d: Array, weight: Array) -> Array:
-    """Rounded outputs of exact products, most of which need not be known."""
-    u = (d.shape[1] + SLACK) * 2.0**-24
-    bound = u / (1 - u), d.shape[1] * 2.0**-125
-    s, sizes = blas_product(d, weight), (row_sizes(d), row_sizes(weight))
-    t, undecided = np.empty_like(s), np.empty(s.shape, np.bool_)
-    threads.run(_certified, len(s), s.size > ELEMENTS, c, sizes, bound, s, t, undecided)
-    where = np.flatnonzero(undecided)
-    if where.size:
-        t.reshape(-1)[where] = _settled(c, d, weight, sizes, where)
-    return t
-
-
-def converter(
-    m: tuple[int, int],
-    step: Scalar,
-    rounding: Array | None,
-    noise: Array | None,
-    noise_scale: Array,
-    negative_factor: Scalar,
-) -> Converter:
-    """The same with an array for each None, for outputs of the shape ``m``."""
-    none = np.empty((0, 0), step.dtype)
-    given, deviates = (none if x is None else plain(x) for x in (rounding, noise))
-    scale = np.array(np.broadcast_to(noise_scale, m[1:]))
-    return Converter(step, negative_factor, given, deviates, scale)
 
 
 def periphery(
@@ -312,7 +152,7 @@ def periphery(
 def read_out(c: Converter, p: Periphery, m: Array) -> tuple[Array, Array, bool]:
     """Rounded outputs, outputs of the tile and whether all are finite; the products ``m`` are used up."""
     y, finite = np.empty_like(m), np.empty(len(m), np.bool_)
-    threads.run(_read_out, len(m), m.size > ELEMENTS, c, p, m, y, finite)
+    threads.run(_read_out, len(m), m.size > threads.ELEMENTS, c, p, m, y, finite)
     return m, y, bool(finite.all())
 
 
@@ -338,9 +178,9 @@ def crossbar_output(
     monotone = (step > 0) & (negative_factor >= 0) & (d.shape[1] < LONGEST)
     if d.dtype.itemsize != 4 or not monotone:
         return read_out(c, p, matrix_product(d, weight))
-    t = _certified_levels(c, d, weight)
+    t = certified_levels(c, d, weight)
     y, finite = np.empty_like(t), np.empty(len(t), np.bool_)
-    threads.run(_periphery, len(t), t.size > ELEMENTS, p, t, y, finite)
+    threads.run(_periphery, len(t), t.size > threads.ELEMENTS, p, t, y, finite)
     return t, y, bool(finite.all())
 
 

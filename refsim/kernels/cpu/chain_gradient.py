@@ -9,9 +9,9 @@ import numpy as np
 
 from .._jit import compiled
 from . import quick, threads
-from .arrays import Array, Float64, Index, Mask, Scalar, optional, plain
+from .arrays import Array, Float64, Index, Mask, Scalar, full, optional, plain
 from .backward import adc_gradient, dac_gradient
-from .chain import ELEMENTS, full, is_finite
+from .chain import is_finite
 from .converters import clip, digital_to_analog, rescaled_output
 from .input_range import (
     clipped_input,
@@ -68,7 +68,7 @@ def crossbar_output_gradient(
         gm, sums, sizes = np.empty_like(g), np.empty(N), np.empty(N)
         factors = full(kappa, O, bound), full(s, O, bound)
         given = g, t, sigma, (out_scale, bound), *factors, gm, sums, sizes
-        threads.run(_crossbar_output_gradient, N, g.size > ELEMENTS, *given)
+        threads.run(_crossbar_output_gradient, N, g.size > threads.ELEMENTS, *given)
         total = quick.joined(sums, sizes, O)
     else:
         one, gz = out_scale.dtype.type(1), g if kappa is None else scaled_output(g, kappa)
@@ -137,7 +137,7 @@ def crossbar_input_gradient(
         inside, finite = np.empty(N, np.int64), np.empty(N, np.bool_)
         found = dx, sums, sizes, inside, finite
         given = gd, x, r, sigma, (step, bound), optional(rounding, x), *found
-        threads.run(_crossbar_input_gradient, N, x.size > ELEMENTS, *given)
+        threads.run(_crossbar_input_gradient, N, x.size > threads.ELEMENTS, *given)
         total, upper, lower = (quick.joined(s, a, I) for s, a in zip(sums, sizes, strict=True))
         if total is not None and upper is not None and lower is not None:
             fraction = rounded_ratio(int(inside.sum()), x.size)

@@ -185,14 +185,25 @@ def _dot2(
                         cn[j] += e + P.product_error(h, x_high, x_low, y_high[j], y_low)
 
 
-@np.errstate(all="ignore")
 def blas_product(a: Array, b: Array) -> Array:
     """Products of the rows of ``a`` with the rows of ``b``, each somewhere within the bound of its type."""
     (N, K), O = a.shape, len(b)
-    if K == 1:
-        return a * b.T  # much faster for one term
-    with blas.limit.held() if N * K * O > BLAS_IS_SERIAL else nullcontext():
-        return a @ b.T
+    out = np.empty((N, O), a.dtype)
+    multiply = np.multiply if K == 1 else np.matmul  # much faster for one term
+
+    @np.errstate(all="ignore")  # a thread of the pool starts with the default
+    def rows_of_a(begin: int, end: int) -> None:
+        multiply(a[begin:end], b.T, out=out[begin:end])
+
+    @np.errstate(all="ignore")
+    def rows_of_b(begin: int, end: int) -> None:
+        multiply(a, b[begin:end].T, out=out[:, begin:end])
+
+    with blas.one_thread.held() if N * K * O > BLAS_IS_SERIAL else nullcontext():
+        threads.run(
+            *((rows_of_a, N) if N >= O else (rows_of_b, O)), N * K * O > threads.MULTIPLY_ADDS
+        )
+    return out
 
 
 def _single(left: Operand, right: Operand) -> tuple[Array, Mask]:

@@ -1,8 +1,8 @@
 """Sums of float32 terms, or of products of two, by float64 addition with a bound of its error.
 
-The terms are exact in float64. A sum ``s`` of them, added so that none takes part in more than ``D`` additions, is within
-``gamma(D) a`` of the exact one, where ``a`` is the sum of the magnitudes. Where both ends of the interval round to the
-same float32 number, that is the correctly rounded sum; it seldom is not.
+The terms are exact in float64. A sum ``s`` of them, added so that none takes part in more than ``D`` additions, is
+within ``gamma(D) a`` of the exact one, where ``a`` is the sum of the magnitudes. Where both ends of the interval round
+to the same float32 number, as they mostly do, that is the correctly rounded sum.
 """
 
 from __future__ import annotations

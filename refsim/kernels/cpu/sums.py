@@ -1,8 +1,9 @@
 """Sums, each rounded once (clauses SU).
 
-A sum of float32 terms is mostly decided by :mod:`.quick`. Else a sum is carried as ``s + c``, within ``d`` of the exact one: ``s`` is the running float64 sum, ``c`` collects the
-rounding errors of ``s``, and ``d`` the magnitudes of those of ``c``. Where both ends of the interval round to the same
-number, that is the answer; ``d == 0`` proves ``s + c`` exact. The rest goes to the superaccumulator.
+Sums of float32 terms are mostly decided by :mod:`.quick`. Else a sum is carried as ``s + c``, within ``d`` of the exact
+one: ``s`` is the running float64 sum, ``c`` collects the rounding errors of ``s``, and ``d`` the magnitudes of those of
+``c``. Where both ends of the interval round to the same number, that is the answer; ``d == 0`` proves ``s + c`` exact.
+The rest goes to the superaccumulator.
 """
 
 from __future__ import annotations

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...errors import InputError
 
-ELEMENTS = 500_000
+ELEMENTS = 200_000
 """Elements from which an element-wise kernel is worth more than one thread."""
 MULTIPLY_ADDS = 20_000_000
 """Multiply-adds of one instruction each from which a product is worth more than one thread."""
