@@ -102,7 +102,7 @@ def draw_starts(path: Path, steps: int) -> None:
         label(axes[1, column], "", "step", "clipped inputs (%)" if column == 0 else "")
         axes[0, column].set_ylim(0, 8.5)
         axes[1, column].axhline(5, color=BLACK, linestyle=":", linewidth=0.9)
-    axes[1, 0].text(0.98 * steps, 7, "above 5 %: no decay", ha="right", fontsize=8)
+    axes[1, 1].text(0.98 * steps, 7, "above 5 %: decay is off", ha="right", fontsize=8)
     axes[1, 2].legend(fontsize=8, loc="upper right")
     save(figure, path)
 

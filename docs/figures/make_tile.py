@@ -30,10 +30,10 @@ def draw_chain(path: Path) -> None:
     axes.set(xlim=(-0.75, 6.9), ylim=(-0.9, 1.0))
     axes.axis("off")
     axes.axvspan(2.0, 4.0, color="#FFF2D9", zorder=0)
-    axes.text(3, 0.84, "analog", ha="center", fontsize=8, color=GREY)
+    axes.text(3, 0.84, "analog", ha="center", fontsize=9, color=GREY)
     for i, (name, what, forward, back) in enumerate(STAGES):
         box = {"boxstyle": "round,pad=0.4", "facecolor": "white", "edgecolor": BLACK}
-        axes.text(i, 0, f"{name}\n{what}", ha="center", va="center", fontsize=7.5, bbox=box)
+        axes.text(i, 0, f"{name}\n{what}", ha="center", va="center", fontsize=8.2, bbox=box)
         _arrows(axes, i - 0.5, forward, back)
     _arrows(axes, len(STAGES) - 0.5, "$y$", "$g$")
     save(figure, path)
@@ -46,7 +46,7 @@ def _arrows(axes: Any, x: float, forward: str, back: str) -> None:
     ):
         arrow = {"arrowstyle": "->", "color": colour, "linewidth": 1.2}
         axes.annotate("", (x + end, y), (x + start, y), arrowprops=arrow)
-        axes.text(x, y + (0.12 if y > 0 else -0.34), text, ha="center", fontsize=9, color=colour)
+        axes.text(x, y + (0.12 if y > 0 else -0.34), text, ha="center", fontsize=10, color=colour)
 
 
 def tile() -> Any:
