@@ -13,7 +13,7 @@ import refsim as rs
 
 STAGES = (
     ("clip", "$\\pm|r|$", "$x$", "$\\partial L/\\partial x$"),
-    ("divide", "by $r$", "$c$", "$d$"),
+    ("divide", "by $r$", "$c$", "$\\partial L/\\partial c$"),
     ("DAC", "round, clip", "$v$", "$\\partial L/\\partial v$"),
     ("weights", "$w$", "$d$", "$G^d$"),
     ("ADC", "round, clip", "$m$", "$G^m$"),
