@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from .backward import adc_gradient, dac_gradient
@@ -16,6 +18,8 @@ from .input_range import (
 from .periphery import row_scaled, scaled_output, shifted_output
 from .product import matrix_product
 from .sums import Array, Scalar, product_total
+
+Product = Callable[[Array, Array], Array]
 
 
 def crossbar_input(
@@ -75,6 +79,7 @@ def crossbar_output(
     kappa: Array | None,
     a: Array | None,
     bias: Array | None,
+    product: Product | None = None,
 ) -> tuple[Array, Array, bool]:
     r"""Outputs of a batch: MV-1, DC-4, DC-5, PP-1 (for ``kappa`` and for ``a``) and PP-2, one after the other. [CH-2]
 
@@ -96,6 +101,8 @@ def crossbar_output(
         ``(1,)`` or ``(O,)``, factors of PP-1, or None.
     bias
         ``(O,)``, or None.
+    product
+        What stands in for MV-1, None for nothing.
 
     Returns
     -------
@@ -111,9 +118,8 @@ def crossbar_output(
     >>> crossbar_output(d, weight, *adc, np.ones(1), one, np.array([2.0]), None, np.array([0.0, 3.0]))
     (array([[1., 0.]]), array([[2., 3.]]), True)
     """
-    t, code = analog_to_digital(
-        matrix_product(d, weight), step, bound, rounding, noise, noise_scale, negative_factor
-    )
+    m = (product or matrix_product)(d, weight)
+    t, code = analog_to_digital(m, step, bound, rounding, noise, noise_scale, negative_factor)
     y = rescaled_output(code, sigma, out_scale)
     for factor in (kappa, a):
         y = y if factor is None else scaled_output(y, factor)

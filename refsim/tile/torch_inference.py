@@ -103,7 +103,8 @@ class TorchInferenceTile(Tile):
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(out_size={self.out_size}, in_size={self.in_size}, bias={self.has_bias}, "
-            f"seed={self.seed}, backend={self.backend!r}, name={self.name!r})"
+            f"seed={self.seed}, backend={self.backend!r}, name={self.name!r}"
+            f"{'' if self.golden else ', golden=False'})"
         )
 
     def _forget(self) -> None:
@@ -153,7 +154,7 @@ class TorchInferenceTile(Tile):
         self.check_live()
         self.check_step()
         rows, lead = as_rows(x, self.dtype, self.in_size, "x", checked=False)
-        kept = Trace() if trace else NoTrace()
+        kept = Trace(golden=self.golden) if trace else NoTrace()
         with np.errstate(all="ignore"):
             y = self._forward(rows, lead, s, range_settings, noise, kept)
         y = y.reshape(*lead, self.out_size)
@@ -332,7 +333,7 @@ class TorchInferenceTile(Tile):
             raise ShapeError(
                 f"dy has shape {(*lead, self.out_size)}, allowed is {(*given.lead, self.out_size)}."
             )
-        kept = Trace() if trace else NoTrace()
+        kept = Trace(golden=self.golden) if trace else NoTrace()
         with np.errstate(all="ignore"):
             dx, new = self._gradients(given, record, g, kept)
             sums = {name: self._accumulated(name, value) for name, value in new.items()}

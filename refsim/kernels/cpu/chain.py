@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import numpy as np
@@ -93,6 +94,9 @@ def crossbar_input(
     return d, bool(finite.all())
 
 
+Product = Callable[[Array, Array], Array]
+
+
 class Periphery(NamedTuple):
     """What makes an output of the tile of a rounded output; an empty bias is none."""
 
@@ -170,14 +174,15 @@ def crossbar_output(
     kappa: Array | None,
     a: Array | None,
     bias: Array | None,
+    product: Product | None = None,
 ) -> tuple[Array, Array, bool]:
     """Outputs of a batch: MV-1, DC-4, DC-5, PP-1 (for ``kappa`` and for ``a``) and PP-2, one after the other. [CH-2]"""
     d, weight, shape = plain(d), plain(weight), (len(d), len(weight))
     c = converter(shape, step, rounding, noise, noise_scale, negative_factor)
     p = periphery(shape, bound, sigma, out_scale, (kappa, a), bias)
     monotone = (step > 0) & (negative_factor >= 0) & (d.shape[1] < LONGEST)
-    if d.dtype.itemsize != 4 or not monotone:
-        return read_out(c, p, matrix_product(d, weight))
+    if product is not None or d.dtype.itemsize != 4 or not monotone:
+        return read_out(c, p, (product or matrix_product)(d, weight))
     t = certified_levels(c, d, weight)
     y, finite = np.empty_like(t), np.empty(len(t), np.bool_)
     threads.run(_periphery, len(t), t.size > threads.ELEMENTS, p, t, y, finite)
