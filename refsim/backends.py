@@ -27,6 +27,7 @@ def _with_fast_products(name: str) -> SimpleNamespace:
     module, fast = load(name), import_module("refsim.kernels.fast")
     functions = {function: getattr(module, function) for function in module.__all__}
     functions |= {function: getattr(fast, function) for function in fast.__all__}
+    functions["threads"] = getattr(module, "threads", None)
     functions["crossbar_output"] = partial(module.crossbar_output, product=fast.matrix_product)
     return SimpleNamespace(**functions)
 

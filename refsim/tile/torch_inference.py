@@ -171,7 +171,6 @@ class TorchInferenceTile(Tile):
     ) -> Array:
         ops = self.ops
         noise = NoiseSource(ops, self.seed, self.step, self.dtype, lead, s.iterative, injected)
-        x = x.copy()
         trace.add("IR-2", "input", x)
         r, counter = self._current_range(x, range_settings, trace)
         given = Given(
@@ -192,6 +191,7 @@ class TorchInferenceTile(Tile):
         if not trace.keeps and self._fuses(s, weight):
             scales = given.kappa, given.a, self.parameters.get("bias")
             done = fused.forward(ops, x, r, weight, s, self._out_noise(s), noise, *scales)
+        given.x = x.copy() if done is None else done[0].x
         record, y = done or self._stages(given, weight, s, noise, trace)
         self._commit(x, r, counter)
         self._record = given, record

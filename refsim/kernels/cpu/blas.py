@@ -7,21 +7,22 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from functools import cached_property
 from threading import Lock
-from typing import Any
 
 from threadpoolctl import ThreadpoolController
 
 
 class Limit:
-    """BLAS on one thread while anyone holds the limit; the last one restores what was."""
+    """BLAS on one thread while it is held; a limit of the whole process, which the first caller sets and restores.
+
+    A caller that comes while another holds it goes on without waiting, and has the threads of BLAS again if the other
+    is done first. That costs time and no bits.
+    """
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
         """Starts anew, in a forked child."""
-        self.holders = 0
-        self.limiter: Any = None
         self.lock = Lock()
 
     @cached_property
@@ -32,17 +33,14 @@ class Limit:
     @contextmanager
     def held(self) -> Iterator[None]:
         """Holds the limit."""
-        with self.lock:
-            if self.holders == 0:
-                self.limiter = self.controller.limit(limits=1)
-            self.holders += 1
-        try:
+        if not self.lock.acquire(blocking=False):
             yield
+            return
+        try:
+            with self.controller.limit(limits=1):
+                yield
         finally:
-            with self.lock:
-                self.holders -= 1
-                if self.holders == 0:
-                    self.limiter.restore_original_limits()
+            self.lock.release()
 
 
 one_thread = Limit()

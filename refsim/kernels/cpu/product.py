@@ -22,7 +22,7 @@ import numpy as np
 
 from .._jit import compiled
 from . import blas, threads
-from .arrays import Array, Float64, Mask, plain
+from .arrays import QUIET, Array, Float64, Mask, plain
 from .exact import settle
 from .points import P
 from .sums import row_products, running_rows, settled, zeros
@@ -185,24 +185,23 @@ def _dot2(
                         cn[j] += e + P.product_error(h, x_high, x_low, y_high[j], y_low)
 
 
+@QUIET
 def blas_product(a: Array, b: Array) -> Array:
     """Products of the rows of ``a`` with the rows of ``b``, each somewhere within the bound of its type."""
     (N, K), O = a.shape, len(b)
-    out = np.empty((N, O), a.dtype)
+    out, work = np.empty((N, O), a.dtype), N * K * O
     multiply = np.multiply if K == 1 else np.matmul  # much faster for one term
 
-    @np.errstate(all="ignore")  # a thread of the pool starts with the default
     def rows_of_a(begin: int, end: int) -> None:
         multiply(a[begin:end], b.T, out=out[begin:end])
 
-    @np.errstate(all="ignore")
     def rows_of_b(begin: int, end: int) -> None:
         multiply(a, b[begin:end].T, out=out[:, begin:end])
 
-    with blas.one_thread.held() if N * K * O > BLAS_IS_SERIAL else nullcontext():
-        threads.run(
-            *((rows_of_a, N) if N >= O else (rows_of_b, O)), N * K * O > threads.MULTIPLY_ADDS
-        )
+    alone = threads.alone()
+    pooled = work > threads.MULTIPLY_ADDS and (alone or N >= O)  # few rows are better off with BLAS
+    with blas.one_thread.held() if alone and work > BLAS_IS_SERIAL else nullcontext():
+        threads.run(*((rows_of_a, N) if N >= O else (rows_of_b, O)), pooled)
     return out
 
 
