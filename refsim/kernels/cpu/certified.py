@@ -17,7 +17,7 @@ import numpy as np
 from .._jit import compiled
 from . import quick, threads
 from .arrays import Array, Float64, Index, Mask, Scalar, full, plain
-from .exact import CHUNK
+from .exact import CHUNK, count
 from .points import P
 from .product import SLACK, blas_product, gamma
 from .sums import row_products
@@ -194,6 +194,7 @@ def certified_levels(c: Converter, d: Array, weight: Array) -> Array:
     bound = u / (1 - u), K * 2.0**-125
     threads.run(_certified, N, s.size > threads.ELEMENTS, c, sizes, bound, s, t, undecided)
     where = np.flatnonzero(undecided)
+    count("open", where.size)
     if where.size:
         _settle(c, d, weight, sizes, where, t)
     return t
