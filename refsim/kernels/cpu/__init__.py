@@ -17,6 +17,12 @@ from .elementary import (
     exp,
     log,
 )
+from .estimators import (
+    moving_range,
+    percentile_range,
+    value_range,
+    widest_range,
+)
 from .input_range import (
     clipped_input,
     range_decay,
@@ -131,12 +137,14 @@ __all__ = [
     "matrix_product",
     "mean",
     "merged_scale",
+    "moving_range",
     "multiplicative_noise_weight",
     "normal",
     "on_grid",
     "outer_product_sum",
     "per_sample_product",
     "per_sample_transposed_product",
+    "percentile_range",
     "philox",
     "product_total",
     "quantised",
@@ -174,6 +182,8 @@ __all__ = [
     "unclipped_fraction",
     "uniform",
     "unit_circle",
+    "value_range",
+    "widest_range",
     "within_bound",
     "zero_float_gradient",
     "zero_point",
