@@ -102,7 +102,7 @@ def skewed_candidates(
     --------
     >>> T = np.float64
     >>> skewed_candidates(T(-1.0), T(2.5), T(2.5), 1, 3)[0]
-    array([-1.        , -1.        , -1.        , -1.        ])
+    array([-1., -1., -1., -1.])
     >>> skewed_candidates(T(-1.0), T(2.5), T(2.5), 1, 3)[1]
     array([2.5       , 2.5       , 2.5       , 1.78571429])
     """

@@ -207,7 +207,9 @@ class Quantiser:
         zero = None if self.zero_float is None else self.zero_float.copy()
         grid = Grid(self.delta.copy(), zero, self.signed)
         typed = self.typed(grid)
-        if not (np.isfinite(typed.scale).all() and typed.scale.all() and np.isfinite(typed.zero).all()):
+        if not (
+            np.isfinite(typed.scale).all() and typed.scale.all() and np.isfinite(typed.zero).all()
+        ):
             raise StateError(
                 f"the step of {self.name} is {typed.scale} and its zero point {typed.zero}, allowed are "
                 "finite numbers and steps above 0."
