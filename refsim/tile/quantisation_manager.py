@@ -189,7 +189,7 @@ class PeripheryManager(QuantisationManager):
         self.counter = counter
 
     def enter(self, state: RangeState) -> None:
-        """Change the state; a :class:`~refsim.StateError` also if the range is to be learned without being a parameter."""
+        """Change the state; a :class:`~refsim.StateError` also if the range is no parameter and is to be learned."""
         if state is RangeState.LEARN and self.counter is None:
             raise StateError(
                 f"{self.quantiser.name} is not learned; set pre_post.periph_quant.learn_quant_params=True."

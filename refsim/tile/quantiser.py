@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refsim import backends
-from refsim.errors import ConfigError, ShapeError, StateError
+from refsim.errors import ConfigError, InputError, ShapeError, StateError
 from refsim.spec.sums import Array, Scalar
 
 from .arrays import DType, as_array
@@ -111,7 +111,9 @@ class Quantiser:
         self.backend, self.name = backend, name
         backends.load(backend)
         self.trainable = False
-        self.reset()
+        self.delta: Array = np.array(np.nan, dtype=np.float32)
+        self.zero_float = None if self.symmetric else self.delta.copy()
+        self.signed = False
 
     @property
     def ops(self) -> Any:
@@ -123,9 +125,7 @@ class Quantiser:
     def reset(self) -> None:
         """Forget the range; live arrays of one number stay the same arrays."""
         unset = np.array(np.nan, dtype=np.float32)
-        self.delta: Array = unset
-        self.zero_float: Array | None = None if self.symmetric else unset.copy()
-        self.signed = False
+        self.take(Grid(unset, None if self.symmetric else unset, False))
 
     @property
     def initialised(self) -> bool:
@@ -165,7 +165,7 @@ class Quantiser:
                 f"{'vectors of one length' if self.axis is not None else 'numbers'}."
             )
         if (low > high).any():
-            raise ShapeError(
+            raise InputError(
                 f"the range of {self.name} is from {low} to {high}, allowed are lower ends up to the upper ones."
             )
         with np.errstate(all="ignore"):
@@ -186,7 +186,7 @@ class Quantiser:
             step, zero = ops.asymmetric_step(lo, hi, int_max)
         if not np.isfinite(step).all():
             raise StateError(
-                f"the range of {self.name} is too wide for a step in float32, allowed are ranges up to its largest number."
+                f"the range of {self.name} has a step that float32 cannot hold, allowed are narrower ranges."
             )
         delta = ops.stored_step(step, self.logarithmic).reshape(shape)
         return Grid(delta, None if zero is None else zero.reshape(shape), bool(int_min < 0))
