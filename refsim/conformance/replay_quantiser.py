@@ -5,10 +5,7 @@ from __future__ import annotations
 import re
 from typing import Any, Final
 
-import numpy as np
-
 from refsim.config import Choices
-from refsim.errors import ConfigError
 from refsim.tile import Quantiser
 
 from .comparison import Comparison
