@@ -17,6 +17,9 @@ from .elementary import (
     exp,
     log,
 )
+from .error_sums import (
+    squared_errors,
+)
 from .estimators import (
     moving_range,
     percentile_range,
@@ -91,6 +94,14 @@ from .random import (
     uniform,
     unit_circle,
 )
+from .range_search import (
+    least_loss,
+    search_limits,
+    shifted_range,
+    skewed_candidates,
+    softmax_losses,
+    symmetric_candidates,
+)
 from .sums import (
     column_product_totals,
     column_totals,
@@ -130,6 +141,7 @@ __all__ = [
     "exp",
     "gaussian_bound",
     "input_scale",
+    "least_loss",
     "log",
     "management_gradient",
     "management_scale",
@@ -168,14 +180,20 @@ __all__ = [
     "scale_gradient",
     "scaled_input",
     "scaled_output",
+    "search_limits",
     "sgd_step",
     "shifted_output",
+    "shifted_range",
+    "skewed_candidates",
     "softmax",
+    "softmax_losses",
+    "squared_errors",
     "standard_deviation",
     "stored_step",
     "stored_step_gradient",
     "stored_weight",
     "stored_weight_gradient",
+    "symmetric_candidates",
     "symmetric_step",
     "total",
     "transposed_product",
