@@ -105,9 +105,9 @@ class QuantisedReplay(TileReplay):
             self.judge_range(k, tile, stages["shifted_output" if tile.has_bias else "product"])
         elif "out_quantizer_lo" in stages:
             self.ends = stages["out_quantizer_lo"], stages["out_quantizer_hi"]
-        for short, name in _NAMES.items():
-            for part in _PARTS:
-                self.compare_set(f"s{k}_{short}_{part}", tile.value(f"{name}.{part}"))
+        for short in _NAMES:
+            if not (searched and short == "outq"):
+                self.compare_parameters(k, short, tile)
         if not searched:
             for end, found in zip(("xmin", "xmax"), self.ends or (None, None), strict=True):
                 self.compare(f"s{k}_outq_{end}", found)
@@ -122,11 +122,19 @@ class QuantisedReplay(TileReplay):
         ]
 
     def impose_range(self, k: int, tile: QuantizedTorchInferenceTile) -> None:
-        """The recorded range in place of one that refsim searches."""
+        """The recorded range, and then step and place of zero, instead of those that refsim finds."""
         manager = tile.out_quantizer
         assert manager is not None
         manager.set_quant_range(*(end.astype(tile.dtype) for end in self.recorded_range(k)))
         manager.fix_ranges()
+        self.compare_parameters(k, "outq", tile)
+        for part in _PARTS:
+            recorded, present = (
+                self.arrays.get(f"s{k}_outq_{part}"),
+                tile.value(f"out_quantizer.{part}"),
+            )
+            if recorded is not None and present is not None:
+                present[...] = recorded.reshape(())
 
     def judge_range(self, k: int, tile: QuantizedTorchInferenceTile, y: NDArray[Any]) -> None:
         """Whether the range that refsim finds loses no more than the recorded one.
@@ -153,10 +161,12 @@ class QuantisedReplay(TileReplay):
         if not found <= recorded:
             self.result.failures[names[0]] = f"the range loses {found}, that recorded {recorded}."
 
-    def compare_set(self, name: str, found: NDArray[Any] | None) -> None:
-        """Compare a parameter of a quantiser, which is recorded once it is set."""
-        unset = found is not None and bool(np.isnan(found).any())
-        self.compare(name, None if unset else found)
+    def compare_parameters(self, k: int, short: str, tile: QuantizedTorchInferenceTile) -> None:
+        """Compare step and place of zero of a quantiser, which are recorded once they are set."""
+        for part in _PARTS:
+            found = tile.value(f"{_NAMES[short]}.{part}")
+            unset = found is not None and bool(np.isnan(found).any())
+            self.compare(f"s{k}_{short}_{part}", None if unset else found)
 
     def compare_states(self, k: int, tile: QuantizedTorchInferenceTile) -> None:
         """States of the managers, and their counters, which must be exact."""
