@@ -23,6 +23,7 @@ SUPPORTED_GROUPS: Final = (
     "g03_range_mvm",
     "g04_mapping",
     "g05_post_update",
+    "g09_estimator",
 )
 """The groups of the recorded vectors whose every case this version replays."""
 
