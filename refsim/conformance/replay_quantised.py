@@ -137,7 +137,7 @@ class QuantisedReplay(TileReplay):
                 present[...] = recorded.reshape(())
 
     def judge_range(self, k: int, tile: QuantizedTorchInferenceTile, y: NDArray[Any]) -> None:
-        """Whether the range that refsim finds loses no more than the recorded one.
+        """Whether the range that refsim finds loses no more than the recorded one, within the bound.
 
         A grid counts the losses of all outputs so far, a golden section those of the present ones.
         """
@@ -158,7 +158,7 @@ class QuantisedReplay(TileReplay):
             self.seen if config.range_estimator_params.range_opt_method is OptMethod.grid else [y]
         )
         recorded, found = sum(loss.losses(z, z.reshape(1, -1), lo, hi)[0] for z in counted)
-        if not found <= recorded:
+        if not found <= recorded + self.bounds[tile.dtype] * (1 + recorded):
             self.result.failures[names[0]] = f"the range loses {found}, that recorded {recorded}."
 
     def compare_parameters(self, k: int, short: str, tile: QuantizedTorchInferenceTile) -> None:
