@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -197,3 +198,19 @@ def test_an_untouched_tile_can_be_saved_and_loaded(tmp_path: Path) -> None:
     other = through_file(everything(), tmp_path)
     assert not other.scale_quantizer.initialised
     assert np.isnan(other.parameters["scale_quantizer.delta"])
+
+
+def test_a_deep_copy_is_a_tile_of_its_own(T: Type) -> None:
+    made = everything(T)
+    step(made, 0)
+    other = copy.deepcopy(made)
+    equal(made, other)
+    before = made.state_dict()
+    same(step(other, 1), step(tile_at(before, made.config), 1))
+    assert all(value.tobytes() == before[key].tobytes() for key, value in made.state_dict().items())
+
+
+def tile_at(state: dict[str, Any], settings: Any) -> Any:
+    other = tile(settings)
+    other.load_state_dict(state)
+    return other
