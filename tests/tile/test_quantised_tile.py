@@ -167,6 +167,7 @@ def test_gradients_of_quantisers_accumulate(T: Type) -> None:
     made.forward(data(T, 1, 5, 4))
     made.backward(data(T, 2, 5, 3))
     same(made.gradients["scale_quantizer.delta"], once + once)
+    assert isinstance(made.gradients["scale_quantizer.delta"], np.ndarray)
 
 
 @pytest.mark.parametrize("symmetric", [True, False])
