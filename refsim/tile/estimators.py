@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -102,6 +103,12 @@ class Estimator:
         self._method, self._axis, self._groups = method, axis, n_groups
         self._state: State = {}
         self._pending: State | None = None
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Estimator:
+        """An estimator of the same kind with a memory of its own."""
+        other = copy.copy(self)
+        other._state, other._pending = self.state(), None
+        return other
 
     @np.errstate(all="ignore")
     def range(self, x: Array) -> tuple[Array, Array]:

@@ -304,7 +304,8 @@ class TorchInferenceTile(Tile):
         return (dx, kept) if trace else dx
 
     def _accumulated(self, name: str, value: Array) -> Array:
-        total = self.checked_gradient(name) + value if name in self.gradients else value
+        before = self.checked_gradient(name) if name in self.gradients else None
+        total = value if before is None else np.asarray(before + value)
         return finite(total, f"the gradient of {name} of {self.name}")
 
     def _backward(
