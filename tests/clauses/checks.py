@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 from hypothesis import Phase, given, settings
 
-from tests.clauses import network_oracle, oracle, quantiser_oracle, random_oracle, range_oracle
+from tests.clauses import (
+    crossbar_oracle,
+    network_oracle,
+    oracle,
+    quantiser_oracle,
+    random_oracle,
+    range_oracle,
+)
 from tests.exact import same
 from tests.strategies import DTYPES
 
@@ -21,6 +28,7 @@ MODULES = (
     "backward",
     "chain",
     "converters",
+    "crossbar",
     "elementary",
     "estimators",
     "input_range",
@@ -35,7 +43,14 @@ MODULES = (
     "sums",
     "weights",
 )
-ORACLES = (oracle, random_oracle, network_oracle, quantiser_oracle, range_oracle)
+ORACLES = (
+    oracle,
+    random_oracle,
+    network_oracle,
+    quantiser_oracle,
+    range_oracle,
+    crossbar_oracle,
+)
 Check = Callable[..., None]
 REJECTING = settings(
     max_examples=400,

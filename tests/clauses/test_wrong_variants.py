@@ -9,6 +9,7 @@ import pytest
 from refsim import spec
 from tests.clauses import (
     wrong_core,
+    wrong_crossbar,
     wrong_network,
     wrong_numbers,
     wrong_periphery,
@@ -21,6 +22,7 @@ from tests.clauses.wrong import Wrong
 WRONG = [
     *wrong_numbers.WRONG,
     *wrong_core.WRONG,
+    *wrong_crossbar.WRONG,
     *wrong_periphery.WRONG,
     *wrong_network.WRONG,
     *wrong_quantisers.WRONG,
