@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from refsim.config import Choices
 from refsim.errors import ConfigError
 
-from . import replay_tile
+from . import replay_estimators, replay_quantised, replay_quantiser, replay_tile
 from .comparison import CaseResult, Comparison
 from .recipe import UnsupportedCase
 from .vectors import Arrays, Case, Recording
@@ -40,7 +40,13 @@ class Kind(NamedTuple):
 
 
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
-    {"torch": Kind(replay_tile.replay_tile, replay_tile.INPUTS)}
+    {
+        "torch": Kind(replay_tile.replay_tile, replay_tile.INPUTS),
+        "quant": Kind(replay_quantised.replay_quantised, replay_quantised.INPUTS),
+        "scale_domain": Kind(replay_quantiser.replay_quantiser, replay_quantiser.INPUTS),
+        "kind": Kind(replay_quantiser.replay_quantiser, replay_quantiser.INPUTS),
+        "estimator": Kind(replay_estimators.replay_estimator, replay_estimators.INPUTS),
+    }
 )
 """Kinds of cases by the tile of the recipe or, without a recipe, by an entry that only they have."""
 

@@ -36,6 +36,7 @@ from refsim.tile import Trace
 
 from .draws import Draw
 from .participants import FAILURES, Participant
+from .quantised_runs import quantised_config
 
 __all__ = ["FAILURE", "REFUSAL", "STEPS", "Entry", "GeneratedRun"]
 
@@ -82,6 +83,11 @@ class GeneratedRun:
         return Draw((self.seed, _SALT, self.index), T, self.index // 2)
 
     @property
+    def quantised(self) -> bool:
+        """Whether the tile has a quantised periphery: one pair of runs in two."""
+        return self.index // 2 % 2 == 1
+
+    @property
     def size(self) -> int:
         """Number of multiplications of a forward pass."""
         d = self.draw()
@@ -106,6 +112,8 @@ class GeneratedRun:
     def _play(self, participant: Participant, entries: list[Entry]) -> None:
         d = self.draw()
         config, bias = drawn_config(d), d.chance()
+        if self.quantised:
+            config = quantised_config(d, config)
         tile = config.create_tile(
             d.O, d.I, bias=bias, seed=d.integer(2**64), backend=participant.backend
         )

@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from .difference import Difference
+from .quantisation_manager import QuantisationManager, RangeState
+from .quantised_torch_inference import QuantizedTorchInferenceTile
+from .quantiser import Quantiser
 from .torch_inference import TorchInferenceTile
 from .trace import Stage, Trace
 
-__all__ = ["Difference", "Stage", "TorchInferenceTile", "Trace"]
+__all__ = [
+    "Difference",
+    "QuantisationManager",
+    "Quantiser",
+    "QuantizedTorchInferenceTile",
+    "RangeState",
+    "Stage",
+    "TorchInferenceTile",
+    "Trace",
+]

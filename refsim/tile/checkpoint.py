@@ -12,7 +12,6 @@ from refsim.config.files import from_json, to_json
 from refsim.errors import InputError, StateError
 
 from .state import Tile
-from .state_dict import accepted
 
 FORMAT = "refsim-tile-1"
 HEADER = {
@@ -52,7 +51,7 @@ def save(path: str | os.PathLike[str], tile: Tile) -> None:
     if not isinstance(tile, Tile):
         raise InputError(f"tile is {type(tile).__name__}, allowed are refsim's tiles.")
     state = tile.state_dict()
-    accepted(tile, state, strict=True)
+    tile.accepted_state(state, strict=True)
     header = {
         "format": FORMAT,
         "class": type(tile).__name__,

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -16,33 +15,12 @@ from refsim.spec.sums import Array, Scalar
 
 from . import core, fused, modifier, post_update, settings, stages
 from .arrays import as_rows, check_finite
-from .core import CoreRecord, finite
+from .core import finite
 from .fused import FusedCore, RangeSums
 from .noise import NoiseSource
+from .record import Given, Stages
 from .state import Tile
 from .trace import NoTrace, Trace
-
-
-@dataclass
-class Given:
-    """What a forward pass starts from, copied: the batch, the range and the scales behind the core."""
-
-    lead: tuple[int, ...]
-    x: Array
-    r: Scalar | None
-    range: settings.Range | None
-    s: Array | None
-    kappa: Array | None
-    a: Array | None
-
-
-@dataclass
-class Stages:
-    """What the backward pass needs of the stages of a forward pass."""
-
-    c: Array
-    core: CoreRecord
-    scaled: Array
 
 
 class TorchInferenceTile(Tile):
@@ -173,15 +151,7 @@ class TorchInferenceTile(Tile):
         noise = NoiseSource(ops, self.seed, self.step, self.dtype, lead, s.iterative, injected)
         trace.add("IR-2", "input", x)
         r, counter = self._current_range(x, range_settings, trace)
-        given = Given(
-            lead,
-            x,
-            r,
-            range_settings,
-            self._copied("mapping_scales"),
-            self._kappa(r),
-            self._copied("out_scaling_alpha"),
-        )
+        given = self._given(lead, x, r, range_settings)
         weight = (
             modifier.effective_weight(self, noise, len(x))
             if self.training
@@ -189,12 +159,24 @@ class TorchInferenceTile(Tile):
         )
         done = None
         if not trace.keeps and self._fuses(s, weight):
-            scales = given.kappa, given.a, self.parameters.get("bias")
-            done = fused.forward(ops, x, r, weight, s, self._out_noise(s), noise, *scales)
+            out_noise = self._out_noise(s)
+            done = fused.forward(ops, x, r, weight, s, out_noise, noise, *given.periphery)
         given.x = x.copy() if done is None else done[0].x
         record, y = done or self._stages(given, weight, s, noise, trace)
-        self._commit(x, r, counter)
+        y = self._final(given, y, trace)
+        self._commit(x, r, counter, given)
         self._record = given, record
+        return y
+
+    def _given(
+        self, lead: tuple[int, ...], x: Array, r: Scalar | None, s: settings.Range | None
+    ) -> Given:
+        """What the pass starts from; nothing in the state changes."""
+        scales = (self._copied(name) for name in ("mapping_scales", "out_scaling_alpha", "bias"))
+        return Given(lead, x, r, s, self._kappa(r), *scales)
+
+    def _final(self, given: Given, y: Array, trace: Trace) -> Array:
+        """The output, from the one behind scales and bias."""
         return y
 
     def _fuses(self, s: settings.Core, weight: Array) -> bool:
@@ -213,23 +195,34 @@ class TorchInferenceTile(Tile):
             stages.clipped(trace, x, r, c, v)
             stages.modified(trace, self.config.modifier.type, noise, weight)
         record = core.forward(ops, v, weight, s, self._out_noise(s), noise, trace, self.name)
-        scaled = record.z if given.kappa is None else ops.scaled_output(record.z, given.kappa)
-        y = self._periphery(scaled, given.a)
+        scaled, y = self._outputs(given, record.z, trace)
         if trace.keeps:
-            stages.periphery(trace, given.kappa, scaled, given.a, self.parameters.get("bias"), y)
             trace.keep_noise(noise)
         finite(y, f"the output of {self.name}")
         return Stages(c, record, scaled), y
+
+    def _outputs(self, given: Given, z: Array, trace: Trace) -> tuple[Array, Array]:
+        """The core output times the first factor, and the output behind scales and bias."""
+        kappa, a, b = given.periphery
+        y = scaled = self._scaled(given, z)
+        if a is not None:
+            y = self.ops.scaled_output(y, a)
+        if b is not None:
+            y = self.ops.shifted_output(y, b)
+        if trace.keeps:
+            stages.periphery(trace, kappa, scaled, a, b, y)
+        return scaled, y
+
+    def _scaled(self, given: Given, z: Array) -> Array:
+        kappa = given.periphery[0]
+        return z if kappa is None else self.ops.scaled_output(z, kappa)
 
     def _restored(self, given: Given, record: Stages | FusedCore) -> Stages:
         """The stages of a forward pass, computed again if it was fused."""
         if isinstance(record, Stages):
             return record
         c, core_record = record.restored(self.ops)
-        z = core_record.z
-        return Stages(
-            c, core_record, z if given.kappa is None else self.ops.scaled_output(z, given.kappa)
-        )
+        return Stages(c, core_record, self._scaled(given, core_record.z))
 
     def _current_range(
         self, x: Array, s: settings.Range | None, trace: Trace
@@ -265,7 +258,7 @@ class TorchInferenceTile(Tile):
             )
         return r, k
 
-    def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None) -> None:
+    def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None, given: Given) -> None:
         if len(x) == 0:
             return
         self.step += 1
@@ -289,12 +282,6 @@ class TorchInferenceTile(Tile):
     def _copied(self, name: str) -> Array | None:
         value = self.value(name)
         return None if value is None else value.copy()
-
-    def _periphery(self, y: Array, a: Array | None) -> Array:
-        b = self.parameters.get("bias")
-        if a is not None:
-            y = self.ops.scaled_output(y, a)
-        return y if b is None else self.ops.shifted_output(y, b)
 
     @overload
     def backward(self, dy: object, *, trace: Literal[False] = False) -> Array: ...
@@ -343,18 +330,23 @@ class TorchInferenceTile(Tile):
         return (dx, kept) if trace else dx
 
     def _accumulated(self, name: str, value: Array) -> Array:
-        total = self.checked_gradient(name) + value if name in self.gradients else value
+        before = self.checked_gradient(name) if name in self.gradients else None
+        total = value if before is None else np.asarray(before + value)
         return finite(total, f"the gradient of {name} of {self.name}")
 
     def _gradients(
         self, given: Given, record: Stages | FusedCore, g: Array, trace: Trace
     ) -> tuple[Array, dict[str, Array]]:
         """Gradients of the input and of the parameters, fused where nothing needs the stages."""
-        if isinstance(record, FusedCore) and not trace.keeps and given.a is None:
+        if isinstance(record, FusedCore) and not trace.keeps and self._fuses_back(given):
             back = fused.backward(self.ops, record, g, given.kappa, given.s, self.name)
             if back is not None:
                 return back.x, self._fused_gradients(given, back, g)
         return self._backward(given, self._restored(given, record), g, trace)
+
+    def _fuses_back(self, given: Given) -> bool:
+        """Whether no gradient needs the output of the core."""
+        return given.a is None
 
     def _fused_gradients(self, given: Given, back: fused.Gradients, g: Array) -> dict[str, Array]:
         s, gradients = given.s, {}
@@ -370,23 +362,10 @@ class TorchInferenceTile(Tile):
     def _backward(
         self, given: Given, record: Stages, g: Array, trace: Trace
     ) -> tuple[Array, dict[str, Array]]:
-        ops, gradients = self.ops, {}
+        ops, s = self.ops, given.s
+        gradients: dict[str, Array] = {}
         trace.add("BP-1", "output_gradient", g)
-        if self.has_bias:
-            gradients["bias"] = ops.column_totals(g)
-            trace.add("SU-3", "bias_gradient", gradients["bias"])
-        a, s = given.a, given.s
-        if a is not None:
-            gradients["out_scaling_alpha"] = (
-                ops.column_product_totals(g, record.scaled)
-                if a.size > 1
-                else np.full(1, ops.product_total(g, record.scaled))
-            )
-            g = ops.scaled_output(g, a)
-            clause = "SU-4" if a.size > 1 else "SU-2"
-            trace.add(clause, "out_scaling_gradient", gradients["out_scaling_alpha"])
-            trace.add("PP-1", "scaled_output_gradient", g)
-        gz = g if given.kappa is None else ops.scaled_output(g, given.kappa)
+        gz, rest = self._output_gradients(given, record, g, gradients, trace)
         trace.add("PP-1", "core_output_gradient", gz)
         back = core.backward(ops, record.core, gz, trace, self.name)
         if back.weight is not None:
@@ -402,13 +381,37 @@ class TorchInferenceTile(Tile):
             trace.add("IR-9", "clip_pass_mask", np.abs(given.x) <= np.abs(given.r))
         trace.add("IR-9", "input_gradient", dx)
         if "input_range" in self.parameters:
-            g_s = g if s is None else ops.scaled_output(g, s)
-            sums = self._range_sums(given, record, g_s, back.v, d)
+            sums = self._range_sums(given, record, rest, back.v, d)
             gradients["input_range"] = np.full(1, self._range_gradient(given, sums, trace))
         return dx, gradients
 
+    def _output_gradients(
+        self, given: Given, record: Stages, g: Array, gradients: dict[str, Array], trace: Trace
+    ) -> tuple[Array, Array]:
+        """Gradient of the core output, and what the range gradient needs of that of the output; fills ``gradients``."""
+        ops, a, kappa = self.ops, given.a, given.kappa
+        if self.has_bias:
+            gradients["bias"] = ops.column_totals(g)
+            trace.add("SU-3", "bias_gradient", gradients["bias"])
+        if a is not None:
+            gradients["out_scaling_alpha"] = (
+                ops.column_product_totals(g, record.scaled)
+                if a.size > 1
+                else np.full(1, ops.product_total(g, record.scaled))
+            )
+            g = ops.scaled_output(g, a)
+            clause = "SU-4" if a.size > 1 else "SU-2"
+            trace.add(clause, "out_scaling_gradient", gradients["out_scaling_alpha"])
+            trace.add("PP-1", "scaled_output_gradient", g)
+        return g if kappa is None else ops.scaled_output(g, kappa), g
+
+    def _output_sum(self, given: Given, record: Stages, g: Array) -> Scalar:
+        """Derivative of the loss with respect to the range as a factor of the output."""
+        g_s = g if given.s is None else self.ops.scaled_output(g, given.s)
+        return self.ops.product_total(g_s, record.core.z)
+
     def _range_sums(
-        self, given: Given, record: Stages, g_s: Array, dv: Array, d: Array
+        self, given: Given, record: Stages, rest: Array, dv: Array, d: Array
     ) -> RangeSums | None:
         """The sums of the range gradient, None after the all-zero shortcut."""
         ops, r = self.ops, given.r
@@ -416,7 +419,7 @@ class TorchInferenceTile(Tile):
             return None
         upper, lower = ops.range_rule_sums(record.c, d, r)
         fraction = ops.unclipped_fraction(record.c, r)
-        output_sum = ops.product_total(g_s, record.core.z)
+        output_sum = self._output_sum(given, record, rest)
         return RangeSums(upper, lower, fraction, output_sum, ops.product_total(dv, record.core.v))
 
     def _range_gradient(self, given: Given, sums: RangeSums | None, trace: Trace) -> Scalar:

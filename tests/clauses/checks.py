@@ -13,7 +13,14 @@ from typing import Any
 import numpy as np
 from hypothesis import Phase, given, settings
 
-from tests.clauses import crossbar_oracle, network_oracle, oracle, random_oracle
+from tests.clauses import (
+    crossbar_oracle,
+    network_oracle,
+    oracle,
+    quantiser_oracle,
+    random_oracle,
+    range_oracle,
+)
 from tests.exact import same
 from tests.strategies import DTYPES
 
@@ -23,15 +30,26 @@ MODULES = (
     "converters",
     "crossbar",
     "elementary",
+    "estimators",
     "input_range",
     "management",
     "network",
     "optimiser",
     "periphery",
     "product",
+    "quantisers",
     "random",
+    "range_search",
     "sums",
     "weights",
+)
+ORACLES = (
+    oracle,
+    random_oracle,
+    network_oracle,
+    quantiser_oracle,
+    range_oracle,
+    crossbar_oracle,
 )
 Check = Callable[..., None]
 REJECTING = settings(
@@ -63,9 +81,7 @@ def awkward(T: Any, *shape: int) -> Any:
 
 def agree(ops: Any, name: str, *arguments: Any) -> None:
     """Asserts that an operation returns the oracle's bits and leaves its arguments alone."""
-    home = next(
-        m for m in (oracle, random_oracle, network_oracle, crossbar_oracle) if hasattr(m, name)
-    )
+    home = next(m for m in ORACLES if hasattr(m, name))
     expected = getattr(home, name)(*arguments)
     copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
     same(getattr(ops, name)(*copies), expected)
