@@ -47,14 +47,22 @@ from .network import (
 from .optimiser import (
     sgd_step,
 )
+from .output_clipping import (
+    masked_gradient,
+    output_clip_mask,
+    range_growth,
+    unclipped_output_fraction,
+)
 from .periphery import (
     mapping_scales,
     merged_scale,
+    rate_compensation,
     row_scaled,
     scaled_output,
     shifted_output,
     stored_weight,
     stored_weight_gradient,
+    unscaled_gradient,
 )
 from .product import (
     matrix_product,
@@ -68,6 +76,12 @@ from .random import (
     philox,
     uniform,
     unit_circle,
+)
+from .row_management import (
+    row_sum_peak,
+    rows_within_bound,
+    running_peak,
+    sum_management_scale,
 )
 from .sums import (
     column_product_totals,
@@ -110,6 +124,7 @@ __all__ = [
     "management_gradient",
     "management_scale",
     "mapping_scales",
+    "masked_gradient",
     "matrix_product",
     "mean",
     "merged_scale",
@@ -117,16 +132,19 @@ __all__ = [
     "normal",
     "on_grid",
     "outer_product_sum",
+    "output_clip_mask",
     "per_sample_product",
     "per_sample_transposed_product",
     "philox",
     "product_total",
     "range_decay",
     "range_from_data",
+    "range_growth",
     "range_input_gradient",
     "range_residual",
     "range_rule",
     "range_rule_sums",
+    "rate_compensation",
     "relu",
     "relu_gradient",
     "rescaled_output",
@@ -134,6 +152,9 @@ __all__ = [
     "row_max",
     "row_product_totals",
     "row_scaled",
+    "row_sum_peak",
+    "rows_within_bound",
+    "running_peak",
     "scaled_input",
     "scaled_output",
     "sgd_step",
@@ -142,10 +163,13 @@ __all__ = [
     "standard_deviation",
     "stored_weight",
     "stored_weight_gradient",
+    "sum_management_scale",
     "total",
     "transposed_product",
     "unclipped_fraction",
+    "unclipped_output_fraction",
     "uniform",
     "unit_circle",
+    "unscaled_gradient",
     "within_bound",
 ]

@@ -13,7 +13,7 @@ from refsim.config.support import check_torch_inference
 from refsim.errors import RangeWarning, ShapeError, StateError
 from refsim.spec.sums import Array, Scalar
 
-from . import core, modifier, post_update, settings, stages
+from . import core, modifier, output_clipping, post_update, settings, stages
 from .arrays import as_rows
 from .core import CoreRecord, finite
 from .noise import NoiseSource
@@ -35,48 +35,24 @@ class ForwardRecord:
     kappa: Array | None
     scaled: Array
     a: Array | None
+    step: int = 0
 
 
-class TorchInferenceTile(Tile):
-    """Analog tile whose gradients follow the chain rule through converters, plus the rule of the input range.
-
-    The name is aihwkit's; no PyTorch is involved. Parameters as for :class:`refsim.tile.state.Tile`.
-
-    Raises
-    ------
-    ConfigError
-        If the configuration asks for something that this tile cannot honour.
-
-    Examples
-    --------
-    >>> import numpy as np, refsim as rs
-    >>> io = rs.IOParameters(inp_res=4, out_res=-1, out_noise=0.0,
-    ...     noise_management=rs.NoiseManagementType.NONE, bound_management=rs.BoundManagementType.NONE)
-    >>> tile = rs.TorchInferenceRPUConfig(forward=io).create_tile(out_size=1, in_size=2, backend="spec")
-    >>> tile.set_weights([[2.0, -1.0]])
-    >>> tile.forward([[0.6, 0.2]])
-    array([[1.]], dtype=float32)
-    >>> tile.backward([[1.0]])
-    array([[ 2., -1.]], dtype=float32)
-    >>> tile.gradients["weight"]
-    array([[0.5, 0. ]], dtype=float32)
-    """
+class PeripheryTile(Tile):
+    """Both passes around a core: range, scales and bias; the tile classes add the cores and the way back."""
 
     _record: ForwardRecord | None = None
     _warned: bool = False
 
-    def check_config(self) -> None:
-        """Refuse what the autograd path cannot honour."""
-        self._checked_settings()
-
     def _checked_settings(self) -> tuple[settings.Core, settings.Range | None]:
-        check_torch_inference(self.config, self.has_bias)
-        return self._settings()
+        """Typed settings; a :class:`~refsim.ConfigError` if the tile cannot honour the configuration."""
+        raise NotImplementedError
 
-    def _settings(self) -> tuple[settings.Core, settings.Range | None]:
+    def _range_settings(self) -> settings.Range | None:
         p, choices = self.config.pre_post.input_range, self.config.choices
-        range_settings = settings.input_range(p, choices.gradient_scale_applies, self.dtype)
-        return settings.core(self.config.forward, self.dtype), range_settings
+        return settings.input_range(
+            p, choices.gradient_scale_applies, self.dtype, choices.output_percentage_of
+        )
 
     def __call__(self, x: object, **options: Any) -> Any:
         """The same as :meth:`forward`."""
@@ -160,14 +136,10 @@ class TorchInferenceTile(Tile):
         v = c if r is None else ops.scaled_input(c, r)
         if trace.keeps:
             stages.clipped(trace, x, r, c, v)
-        weight = (
-            modifier.effective_weight(self, noise, len(x))
-            if self.training
-            else self.parameters["weight"].copy()
-        )
+        weight = self._effective_weight(noise, len(x))
         if trace.keeps:
-            stages.modified(trace, self.config.modifier.type, noise, weight)
-        record = core.forward(ops, v, weight, s, self._out_noise(s), noise, trace, self.name)
+            stages.modified(trace, self.config, noise, weight)
+        record = self._core(v, weight, s, noise, trace)
         kappa, a = self._kappa(r), self._copied("out_scaling_alpha")
         scaled = record.z if kappa is None else ops.scaled_output(record.z, kappa)
         y = self._periphery(scaled, a)
@@ -175,11 +147,33 @@ class TorchInferenceTile(Tile):
             stages.periphery(trace, kappa, scaled, a, self.parameters.get("bias"), y)
             trace.keep_noise(noise)
         finite(y, f"the output of {self.name}")
-        self._commit(x, r, counter)
         self._record = ForwardRecord(
-            lead, x, r, range_settings, c, record, self._copied("mapping_scales"), kappa, scaled, a
+            lead,
+            x,
+            r,
+            range_settings,
+            c,
+            record,
+            self._copied("mapping_scales"),
+            kappa,
+            scaled,
+            a,
+            self.step,
         )
+        self._commit(x, r, counter)
         return y
+
+    def _effective_weight(self, noise: NoiseSource, rows: int) -> Array:
+        """The weight of this pass, modified in training."""
+        if not self.training:
+            return self.parameters["weight"].copy()
+        return modifier.effective_weight(self, noise, rows)
+
+    def _core(
+        self, v: Array, weight: Array, s: Any, noise: NoiseSource, trace: Trace
+    ) -> CoreRecord:
+        """The pass through the core."""
+        return core.forward(self.ops, v, weight, s, self._out_noise(s), noise, trace, self.name)
 
     def _current_range(
         self, x: Array, s: settings.Range | None, trace: Trace
@@ -272,37 +266,52 @@ class TorchInferenceTile(Tile):
         InputError, ShapeError
             If ``dy`` does not fit; nothing is changed.
         """
-        if self._record is None:
+        return self._run_backward(dy, trace)
+
+    def _run_backward(self, dy: object, trace: bool, **options: Any) -> Array | tuple[Array, Trace]:
+        """The way back with the options of the tile class; all or nothing."""
+        record = self._record
+        if record is None:
             raise StateError(
                 f"backward of {self.name} needs a forward pass before it, each is used once."
             )
         g, lead = as_rows(dy, self.dtype, self.out_size, "dy")
-        if lead != self._record.lead:
+        if lead != record.lead:
             raise ShapeError(
-                f"dy has shape {(*lead, self.out_size)}, allowed is {(*self._record.lead, self.out_size)}."
+                f"dy has shape {(*lead, self.out_size)}, allowed is {(*record.lead, self.out_size)}."
             )
         kept = Trace() if trace else NoTrace()
         with np.errstate(all="ignore"):
-            dx, new = self._backward(self._record, g, kept)
+            dx, new = self._backward(record, g, kept, **options)
             sums = {name: self._accumulated(name, value) for name, value in new.items()}
         self.gradients.update(sums)
-        self._record = None
+        self._finish(record)
         dx = dx.reshape(*lead, self.in_size)
         return (dx, kept) if trace else dx
+
+    def _finish(self, record: ForwardRecord) -> None:
+        """What a backward pass does to the tile besides its gradients."""
+        self._record = None
 
     def _accumulated(self, name: str, value: Array) -> Array:
         total = self.checked_gradient(name) + value if name in self.gradients else value
         return finite(total, f"the gradient of {name} of {self.name}")
 
     def _backward(
+        self, record: ForwardRecord, g: Array, trace: Trace, **options: Any
+    ) -> tuple[Array, dict[str, Array]]:
+        """Gradients of the input and of the parameters."""
+        raise NotImplementedError
+
+    def _through_periphery(
         self, record: ForwardRecord, g: Array, trace: Trace
     ) -> tuple[Array, dict[str, Array]]:
-        ops, gradients = self.ops, {}
+        """Gradient before the learned output scale, and those of bias and output scale."""
+        ops, gradients, a = self.ops, {}, record.a
         trace.add("BP-1", "output_gradient", g)
         if self.has_bias:
             gradients["bias"] = ops.column_totals(g)
             trace.add("SU-3", "bias_gradient", gradients["bias"])
-        a, s = record.a, record.s
         if a is not None:
             gradients["out_scaling_alpha"] = (
                 ops.column_product_totals(g, record.scaled)
@@ -313,6 +322,51 @@ class TorchInferenceTile(Tile):
             clause = "SU-4" if a.size > 1 else "SU-2"
             trace.add(clause, "out_scaling_gradient", gradients["out_scaling_alpha"])
             trace.add("PP-1", "scaled_output_gradient", g)
+        return g, gradients
+
+
+class TorchInferenceTile(PeripheryTile):
+    """Analog tile whose gradients follow the chain rule through converters, plus the rule of the input range.
+
+    The name is aihwkit's; no PyTorch is involved. Parameters as for :class:`refsim.tile.state.Tile`.
+
+    Raises
+    ------
+    ConfigError
+        If the configuration asks for something that this tile cannot honour.
+
+    Examples
+    --------
+    >>> import numpy as np, refsim as rs
+    >>> io = rs.IOParameters(inp_res=4, out_res=-1, out_noise=0.0,
+    ...     noise_management=rs.NoiseManagementType.NONE, bound_management=rs.BoundManagementType.NONE)
+    >>> tile = rs.TorchInferenceRPUConfig(forward=io).create_tile(out_size=1, in_size=2, backend="spec")
+    >>> tile.set_weights([[2.0, -1.0]])
+    >>> tile.forward([[0.6, 0.2]])
+    array([[1.]], dtype=float32)
+    >>> tile.backward([[1.0]])
+    array([[ 2., -1.]], dtype=float32)
+    >>> tile.gradients["weight"]
+    array([[0.5, 0. ]], dtype=float32)
+    """
+
+    def check_config(self) -> None:
+        """Refuse what the autograd path cannot honour."""
+        self._checked_settings()
+
+    def _checked_settings(self) -> tuple[settings.Core, settings.Range | None]:
+        check_torch_inference(self.config, self.has_bias)
+        return self._settings()
+
+    def _settings(self) -> tuple[settings.Core, settings.Range | None]:
+        mask = self.config.choices.output_clip_mask
+        return settings.core(self.config.forward, self.dtype, mask), self._range_settings()
+
+    def _backward(
+        self, record: ForwardRecord, g: Array, trace: Trace, **options: Any
+    ) -> tuple[Array, dict[str, Array]]:
+        ops, s = self.ops, record.s
+        g, gradients = self._through_periphery(record, g, trace)
         gz = g if record.kappa is None else ops.scaled_output(g, record.kappa)
         trace.add("PP-1", "core_output_gradient", gz)
         back = core.backward(ops, record.core, gz, trace, self.name)
@@ -348,7 +402,8 @@ class TorchInferenceTile(Tile):
         upper, lower = ops.range_rule_sums(record.c, d, r)
         rule = ops.range_rule(upper, lower, r, s.relative, s.scale)
         fraction = ops.unclipped_fraction(record.c, r)
-        decayed = ops.range_decay(rule, r, s.decay, fraction, s.min_percentage)
+        grown = output_clipping.grown(ops, rule, record, trace)
+        decayed = ops.range_decay(grown, r, s.decay, fraction, s.min_percentage)
         output_sum, input_sum = ops.product_total(g_s, z), ops.product_total(dv, record.core.v)
         residual = ops.range_residual(output_sum, input_sum, r)
         for clause, name, value in (

@@ -1,0 +1,47 @@
+"""Clipped outputs on both paths: which ones there are, and how they make the input range grow."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refsim.spec.sums import Scalar
+
+from .trace import Trace
+
+if TYPE_CHECKING:
+    from .core import CoreRecord
+    from .torch_inference import ForwardRecord
+
+
+def clip_mask(ops: Any, r: CoreRecord) -> NDArray[np.bool_] | None:
+    """Outputs that count as clipped, None where there is no bound to tell."""
+    mask = r.settings.mask
+    value = r.z if mask.inclusive else r.t
+    return None if value is None else ops.output_clip_mask(value, mask.bound, mask.inclusive)
+
+
+def grown(
+    ops: Any,
+    rule: Scalar,
+    record: ForwardRecord,
+    trace: Trace,
+    mask: NDArray[np.bool_] | None = None,
+) -> Scalar:
+    """The rule of the range with the growth term, if output clipping is managed."""
+    s = record.range
+    assert s is not None
+    if not s.grows:
+        return rule
+    mask = clip_mask(ops, record.core) if mask is None else mask
+    if mask is None:
+        return rule
+    count = record.x.size if s.share_of_inputs else mask.size
+    fraction = ops.unclipped_output_fraction(mask, count)
+    result = ops.range_growth(rule, record.r, fraction, s.min_output_percentage)
+    trace.add("BP-3", "output_clip_mask", mask)
+    trace.add("IR-10", "unclipped_output_fraction", fraction)
+    trace.add("IR-11", "range_rule_with_growth", result)
+    return result
