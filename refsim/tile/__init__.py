@@ -2,8 +2,19 @@
 
 from __future__ import annotations
 
+from .custom import CustomTile
 from .difference import Difference
+from .floating_point import FloatingPointTile
+from .inference import InferenceTile
 from .torch_inference import TorchInferenceTile
 from .trace import Stage, Trace
 
-__all__ = ["Difference", "Stage", "TorchInferenceTile", "Trace"]
+__all__ = [
+    "CustomTile",
+    "Difference",
+    "FloatingPointTile",
+    "InferenceTile",
+    "Stage",
+    "TorchInferenceTile",
+    "Trace",
+]
