@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -10,13 +11,12 @@ from numpy.typing import NDArray
 
 from refsim.config import Choices
 from refsim.nn import SGD
-from refsim.tile import TorchInferenceTile
 
 from .comparison import Comparison
 from .recipe import Plan, Step, plan
 from .vectors import Case, Recording
 
-__all__ = ["INPUTS", "replay_tile"]
+__all__ = ["INPUTS", "TileReplay", "replay_tile"]
 
 INPUTS: Final = re.compile(r"W|b|s\d+_[xg]")
 """Names of the arrays that were given to the tile."""
@@ -54,18 +54,21 @@ def replay_tile(
     """
     todo = plan(recording, case, choices)
     tile = todo.config.create_tile(todo.out_size, todo.in_size, bias=todo.bias, backend=backend)
-    replay = _Replay(run.arrays, run.result, tile=tile)
-    with replay.until_an_error():
-        replay.start(todo)
-        for k, step in enumerate(todo.steps):
-            replay.step(k, step, todo.lr)
+    TileReplay(run.arrays, run.result, tile=tile).run(todo)
 
 
 @dataclass
-class _Replay(Comparison):
+class TileReplay(Comparison):
     """A tile on its way through the steps of a case."""
 
-    tile: TorchInferenceTile = field(kw_only=True)
+    tile: Any = field(kw_only=True)
+
+    def run(self, todo: Plan) -> None:
+        """The whole case."""
+        with self.until_an_error():
+            self.start(todo)
+            for k, step in enumerate(todo.steps):
+                self.step(k, step, todo.lr)
 
     def start(self, todo: Plan) -> None:
         """Weights, bias and scales as given to the recording library."""
@@ -85,15 +88,23 @@ class _Replay(Comparison):
         self.compare(f"s{k}_r", tile.value("input_range"))
         self.compare_counter(k, step)
         if step.backward:
-            self.compare(f"s{k}_dx", tile.backward(self.arrays[f"s{k}_g"]))
-            for name, target in _GRADIENTS.items():
-                self.compare(f"s{k}_{name}", tile.gradients.get(target))
+            self.go_back(k)
         if step.update:
             SGD([tile], lr=lr).step()
             for name, target in _STATE.items():
                 self.compare(f"s{k}_after_{name}", tile.value(target))
         self.impose(f"s{k}_")
         self.impose(f"s{k}_after_")
+
+    def go_back(self, k: int) -> None:
+        """The backward pass of a step."""
+        self.compare(f"s{k}_dx", self.tile.backward(self.arrays[f"s{k}_g"]))
+        self.compare_gradients(k, self.tile.gradients)
+
+    def compare_gradients(self, k: int, found: Mapping[str, NDArray[Any]]) -> None:
+        """The gradients of the parameters."""
+        for name, target in _GRADIENTS.items():
+            self.compare(f"s{k}_{name}", found.get(target))
 
     def impose(self, prefix: str) -> None:
         """Put the recorded state into the tile."""
