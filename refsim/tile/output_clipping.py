@@ -20,7 +20,9 @@ def clip_mask(ops: Any, r: CoreRecord) -> NDArray[np.bool_] | None:
     """Outputs that count as clipped, None where there is no bound to tell."""
     mask = r.settings.mask
     value = r.z if mask.inclusive else r.t
-    return None if value is None else ops.output_clip_mask(value, mask.bound, mask.inclusive)
+    if value is None or mask.bound == np.inf:
+        return None
+    return ops.output_clip_mask(value, mask.bound, mask.inclusive)
 
 
 def grown(
@@ -35,13 +37,14 @@ def grown(
     assert s is not None
     if not s.grows:
         return rule
-    mask = clip_mask(ops, record.core) if mask is None else mask
     if mask is None:
-        return rule
+        mask = clip_mask(ops, record.core)
+        if mask is None:
+            return rule
+        trace.add("BP-3", "output_clip_mask", mask)
     count = record.x.size if s.share_of_inputs else mask.size
     fraction = ops.unclipped_output_fraction(mask, count)
     result = ops.range_growth(rule, record.r, fraction, s.min_output_percentage)
-    trace.add("BP-3", "output_clip_mask", mask)
     trace.add("IR-10", "unclipped_output_fraction", fraction)
     trace.add("IR-11", "range_rule_with_growth", result)
     return result
