@@ -401,15 +401,15 @@ class TorchInferenceTile(PeripheryTile):
         assert s is not None
         upper, lower = ops.range_rule_sums(record.c, d, r)
         rule = ops.range_rule(upper, lower, r, s.relative, s.scale)
-        fraction = ops.unclipped_fraction(record.c, r)
+        trace.add("IR-4", "range_rule_upper", upper)
+        trace.add("IR-4", "range_rule_lower", lower)
+        trace.add("IR-5", "range_rule", rule)
         grown = output_clipping.grown(ops, rule, record, trace)
+        fraction = ops.unclipped_fraction(record.c, r)
         decayed = ops.range_decay(grown, r, s.decay, fraction, s.min_percentage)
         output_sum, input_sum = ops.product_total(g_s, z), ops.product_total(dv, record.core.v)
         residual = ops.range_residual(output_sum, input_sum, r)
         for clause, name, value in (
-            ("IR-4", "range_rule_upper", upper),
-            ("IR-4", "range_rule_lower", lower),
-            ("IR-5", "range_rule", rule),
             ("IR-6", "unclipped_fraction", fraction),
             ("IR-7", "range_rule_with_decay", decayed),
             ("SU-2", "range_output_sum", output_sum),
