@@ -139,9 +139,7 @@ def test_bad_input(change: dict[str, Any], error: type[Exception], sentence: str
         explain(**{"config": config(), "x": X, "weight": W, "backend": "spec", **change})
 
 
-@pytest.mark.parametrize(
-    ("mask", "formula"), [("adc", "|t| > bₘ"), ("scaled_0_999", "|z| ≥ bₘ")]
-)
+@pytest.mark.parametrize(("mask", "formula"), [("adc", "|t| > bₘ"), ("scaled_0_999", "|z| ≥ bₘ")])
 def test_growth_by_clipped_outputs_is_explained(mask: Any, formula: str) -> None:
     made = config(
         np.float32,
