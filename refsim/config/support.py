@@ -120,8 +120,6 @@ def check_torch_inference(config: Any, bias: bool) -> None:
 
 def _conflicts(config: InferenceRPUConfig, bias: bool) -> Iterator[str]:
     """The sentences for fields that are refused depending on others."""
-    if config.runtime.matmul == "fast":
-        yield "runtime.matmul is 'fast', which is not part of this version of refsim."
     if bias and not config.mapping.digital_bias:
         yield "mapping.digital_bias is False, but TorchInferenceTile has only a digital bias."
     input_range = config.pre_post.input_range

@@ -192,8 +192,6 @@ def _refuse(*problems: str) -> None:
 
 
 def _conflicts(config: Any, bias: bool, tile: str) -> Iterator[str]:
-    if config.runtime.matmul == "fast":
-        yield "runtime.matmul is 'fast', which is not part of this version of refsim."
     if bias and not config.mapping.digital_bias:
         yield f"mapping.digital_bias is False, but {tile} has only a digital bias."
     if isinstance(config.pre_post, PrePostProcessingParameterQuant):

@@ -189,6 +189,23 @@ def noisy(x: Number, scale: Number, deviate: Number) -> Number:
     return add(x, mul(scale, deviate))
 
 
+def output_level(
+    x: Number,
+    factor: Number,
+    noise: bool,
+    scale: Number,
+    deviate: Number,
+    step: Number,
+    uniform: Number,
+    stochastic: bool,
+) -> Number:
+    """Product after asymmetry, noise and rounding. [DC-4]"""
+    value = unequal(x, factor)
+    if noise:
+        value = noisy(value, scale, deviate)
+    return rounded(value, step, uniform, stochastic) if step != type(step)(0) else value
+
+
 def passed(gradient: Number, x: Number, bound: Number) -> Number:
     """Gradient where a value lies within its bound, else +0. [BP-1, BP-2, IR-9]"""
     return gradient if abs(x) <= bound else type(gradient)(0)

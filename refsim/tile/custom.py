@@ -10,12 +10,12 @@ from refsim.config.support_manual import check_custom
 from refsim.spec.sums import Array, Scalar
 
 from . import core, settings
-from .core import finite
+from .core import CoreRecord, finite
 from .manual import ManualTile
 from .manual_settings import ManualCore
 from .noise import BackwardNoise, NoiseSource
 from .settings import typed
-from .torch_inference import ForwardRecord
+from .torch_inference import Given
 from .trace import Trace
 
 
@@ -106,13 +106,13 @@ class CustomTile(ManualTile):
     def _effective_weight(self, noise: NoiseSource, rows: int) -> Array:
         return self.parameters["weight"].copy()
 
-    def _clip_mask(self, record: ForwardRecord) -> None:
+    def _clip_mask(self, record: CoreRecord) -> None:
         return None
 
     def _core_backward(
-        self, record: ForwardRecord, s: ManualCore, g: Array, noise: BackwardNoise, trace: Trace
+        self, record: CoreRecord, s: ManualCore, g: Array, noise: BackwardNoise, trace: Trace
     ) -> Array:
-        back, weight = s.back, record.core.weight
+        back, weight = s.back, record.weight
         if back.perfect:
             return core.transposed(self.ops, g, weight, self.name)
         strength = self.buffers.get("backward_out_noise_values", np.full(1, back.adc.noise))
@@ -121,16 +121,17 @@ class CustomTile(ManualTile):
 
     def _take_weight_gradient(
         self,
-        record: ForwardRecord,
+        given: Given,
+        record: CoreRecord,
         h: Array,
         c: Scalar,
         gradients: dict[str, Array],
         trace: Trace,
     ) -> None:
-        self._update = PendingUpdate(record.x, h, c)
+        self._update = PendingUpdate(given.x, h, c)
 
-    def _finish(self, record: ForwardRecord) -> None:
-        super()._finish(record)
+    def _finish(self, given: Given) -> None:
+        super()._finish(given)
         assert self._update is not None
         self.pending.append(self._update)
 

@@ -13,7 +13,7 @@ from .core import CoreRecord, finite
 from .manual import ManualTile
 from .manual_settings import ManualCore
 from .noise import BackwardNoise, NoiseSource
-from .torch_inference import ForwardRecord
+from .torch_inference import Given
 from .trace import Trace
 
 
@@ -62,22 +62,23 @@ class FloatingPointTile(ManualTile):
         trace.add("MV-1", "product", z)
         return CoreRecord(s, v, weight, z)
 
-    def _clip_mask(self, record: ForwardRecord) -> None:
+    def _clip_mask(self, record: CoreRecord) -> None:
         return None
 
     def _core_backward(
-        self, record: ForwardRecord, s: ManualCore, g: Array, noise: BackwardNoise, trace: Trace
+        self, record: CoreRecord, s: ManualCore, g: Array, noise: BackwardNoise, trace: Trace
     ) -> Array:
-        return core.transposed(self.ops, g, record.core.weight, self.name)
+        return core.transposed(self.ops, g, record.weight, self.name)
 
     def _take_weight_gradient(
         self,
-        record: ForwardRecord,
+        given: Given,
+        record: CoreRecord,
         h: Array,
         c: Scalar,
         gradients: dict[str, Array],
         trace: Trace,
     ) -> None:
-        dw = self.ops.outer_product_sum(h, record.core.v)
+        dw = self.ops.outer_product_sum(h, record.v)
         gradients["weight"] = finite(dw, f"the weight gradient of {self.name}")
         trace.add("MV-4", "weight_gradient", dw)

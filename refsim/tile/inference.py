@@ -16,7 +16,7 @@ from .core import CoreRecord, finite
 from .manual import ManualTile
 from .manual_settings import ManualCore, ManualRowCore, RowCore
 from .noise import BackwardNoise, NoiseSource
-from .torch_inference import ForwardRecord
+from .torch_inference import Given, Stages
 from .trace import Trace
 
 AVERAGES = {"forward": "average_abs_max", "backward": "backward_average_abs_max"}
@@ -121,7 +121,9 @@ class InferenceTile(ManualTile):
     def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None) -> None:
         super()._commit(x, r, counter)
         assert self._record is not None
-        self._keep_average("forward", self._record.core)
+        stages = self._record[1]
+        assert isinstance(stages, Stages)
+        self._keep_average("forward", stages.core)
 
     def _keep_average(self, way: str, record: CoreRecord | None) -> None:
         """Store the running peak after a pass of training; an evaluation leaves it alone."""
@@ -132,9 +134,9 @@ class InferenceTile(ManualTile):
     # ----- backward
 
     def _core_backward(
-        self, record: ForwardRecord, s: ManualCore, g: Array, noise: BackwardNoise, trace: Trace
+        self, record: CoreRecord, s: ManualCore, g: Array, noise: BackwardNoise, trace: Trace
     ) -> Array:
-        back, weight = s.back, record.core.weight
+        back, weight = s.back, record.weight
         assert isinstance(back, RowCore)
         self._back = None
         if back.perfect:
@@ -162,19 +164,20 @@ class InferenceTile(ManualTile):
 
     def _take_weight_gradient(
         self,
-        record: ForwardRecord,
+        given: Given,
+        record: CoreRecord,
         h: Array,
         c: Scalar,
         gradients: dict[str, Array],
         trace: Trace,
     ) -> None:
-        dw = self.ops.outer_product_sum(h, record.core.v)
+        dw = self.ops.outer_product_sum(h, record.v)
         gradients["weight"] = finite(dw, f"the weight gradient of {self.name}")
         trace.add("MV-4", "weight_gradient", dw)
 
-    def _finish(self, record: ForwardRecord) -> None:
-        super()._finish(record)
-        if record.x.size:
+    def _finish(self, given: Given) -> None:
+        super()._finish(given)
+        if given.x.size:
             self._keep_average("backward", self._back)
         self._back = None
 

@@ -12,10 +12,10 @@ from numpy.typing import NDArray
 from refsim.spec.sums import Array, Scalar
 
 from . import output_clipping
-from .core import finite
+from .core import CoreRecord, finite
 from .manual_settings import ManualCore
 from .noise import BackwardNoise
-from .torch_inference import ForwardRecord, PeripheryTile
+from .torch_inference import Given, PeripheryTile, Stages
 from .trace import Trace
 
 
@@ -70,44 +70,45 @@ class ManualTile(PeripheryTile):
         return self._run_backward(dy, trace, noise=noise)
 
     def _backward(
-        self, record: ForwardRecord, g: Array, trace: Trace, **options: Any
+        self, given: Given, record: Stages, g: Array, trace: Trace, **options: Any
     ) -> tuple[Array, dict[str, Array]]:
         ops, s = self.ops, record.core.settings
         assert isinstance(s, ManualCore)
-        g, gradients = self._through_periphery(record, g, trace)
-        g1 = g if record.s is None else ops.scaled_output(g, record.s)
+        g, gradients = self._through_periphery(given, record, g, trace)
+        g1 = g if given.s is None else ops.scaled_output(g, given.s)
         trace.add("PP-1", "core_output_gradient", g1)
-        mask = self._clip_mask(record)
+        mask = self._clip_mask(record.core)
         if mask is not None:
             g1 = ops.masked_gradient(g1, mask)
             trace.add("BP-3", "output_clip_mask", mask)
             trace.add("BP-4", "masked_output_gradient", g1)
         noise = BackwardNoise(
-            ops, self.seed, record.step, self.dtype, record.lead, s.back.iterative, options["noise"]
+            ops, self.seed, given.step, self.dtype, given.lead, s.back.iterative, options["noise"]
         )
-        dx = self._core_backward(record, s, g1, noise, trace)
+        dx = self._core_backward(record.core, s, g1, noise, trace)
         if trace.keeps:
             trace.keep_noise(noise)
         trace.add("MV-3", "input_gradient", dx)
-        h, c = self._weight_factor(record, s, g, trace)
-        self._take_weight_gradient(record, h, c, gradients, trace)
+        h, c = self._weight_factor(given, s, g, trace)
+        self._take_weight_gradient(given, record.core, h, c, gradients, trace)
         learned = "input_range" in self.parameters
-        if record.r is not None and (learned or trace.keeps):
-            dr = self._range_gradient(record, dx, mask, trace)
+        if given.r is not None and (learned or trace.keeps):
+            dr = self._manual_range_gradient(given, record.core, dx, mask, trace)
             if learned:
                 gradients["input_range"] = np.full(1, dr)
         return dx, gradients
 
     @abstractmethod
     def _core_backward(
-        self, record: ForwardRecord, s: ManualCore, g: Array, noise: BackwardNoise, trace: Trace
+        self, record: CoreRecord, s: ManualCore, g: Array, noise: BackwardNoise, trace: Trace
     ) -> Array:
         """The input gradient."""
 
     @abstractmethod
     def _take_weight_gradient(
         self,
-        record: ForwardRecord,
+        given: Given,
+        record: CoreRecord,
         h: Array,
         c: Scalar,
         gradients: dict[str, Array],
@@ -115,9 +116,9 @@ class ManualTile(PeripheryTile):
     ) -> None:
         """Do with the gradient of the outputs, over scale and compensation, what the tile does for its weight."""
 
-    def _clip_mask(self, record: ForwardRecord) -> NDArray[np.bool_] | None:
+    def _clip_mask(self, record: CoreRecord) -> NDArray[np.bool_] | None:
         """Outputs that count as clipped; None where the tile records none."""
-        return output_clipping.clip_mask(self.ops, record.core)
+        return output_clipping.clip_mask(self.ops, record)
 
     def _noise_spread(self, spread: float) -> float:
         return spread
@@ -129,31 +130,38 @@ class ManualTile(PeripheryTile):
         return finite(self.ops.rate_compensation(s), f"the compensation of the rate of {self.name}")
 
     def _weight_factor(
-        self, record: ForwardRecord, s: ManualCore, g: Array, trace: Trace
+        self, given: Given, s: ManualCore, g: Array, trace: Trace
     ) -> tuple[Array, Scalar]:
         """Gradient of the outputs as the weight gradient takes it, clipped ones included; and the compensation."""
-        if record.s is None:
+        if given.s is None:
             return g, self.dtype.type(1)
-        c = self.rate_compensation(record.s, s.compensated)
-        h = self.ops.unscaled_gradient(g, record.s, c)
+        c = self.rate_compensation(given.s, s.compensated)
+        h = self.ops.unscaled_gradient(g, given.s, c)
         finite(h, f"the weight gradient of {self.name}")
         trace.add("MS-4", "rate_compensation", c)
         trace.add("MS-5", "unscaled_output_gradient", h)
         return h, c
 
-    def _range_gradient(
-        self, record: ForwardRecord, d: Array, mask: NDArray[np.bool_] | None, trace: Trace
+    def _manual_range_gradient(
+        self,
+        given: Given,
+        record: CoreRecord,
+        d: Array,
+        mask: NDArray[np.bool_] | None,
+        trace: Trace,
     ) -> Scalar:
         """Rule, growth and decay; the raw input stands where the autograd path has the clipped one."""
-        ops, r, s = self.ops, record.r, record.range
+        ops, r, s = self.ops, given.r, given.range
         assert s is not None
-        upper, lower = ops.range_rule_sums(record.x, d, r)
+        upper, lower = ops.range_rule_sums(given.x, d, r)
         rule = ops.range_rule(upper, lower, r, s.relative, s.scale)
         trace.add("IR-4", "range_rule_upper", upper)
         trace.add("IR-4", "range_rule_lower", lower)
         trace.add("IR-5", "range_rule", rule)
-        grown = rule if mask is None else output_clipping.grown(ops, rule, record, trace, mask)
-        fraction = ops.unclipped_fraction(record.x, r)
+        grown = rule
+        if mask is not None:
+            grown = output_clipping.grown(ops, rule, given, record, trace, mask)
+        fraction = ops.unclipped_fraction(given.x, r)
         result = ops.range_decay(grown, r, s.decay, fraction, s.min_percentage)
         trace.add("IR-6", "unclipped_fraction", fraction)
         trace.add("IR-7", "range_gradient", result)

@@ -13,7 +13,7 @@ from .trace import Trace
 
 if TYPE_CHECKING:
     from .core import CoreRecord
-    from .torch_inference import ForwardRecord
+    from .torch_inference import Given
 
 
 def clip_mask(ops: Any, r: CoreRecord) -> NDArray[np.bool_] | None:
@@ -28,23 +28,23 @@ def clip_mask(ops: Any, r: CoreRecord) -> NDArray[np.bool_] | None:
 def grown(
     ops: Any,
     rule: Scalar,
-    record: ForwardRecord,
+    given: Given,
+    record: CoreRecord | None,
     trace: Trace,
     mask: NDArray[np.bool_] | None = None,
 ) -> Scalar:
     """The rule of the range with the growth term, if output clipping is managed."""
-    s = record.range
-    assert s is not None
-    if not s.grows:
+    s = given.range
+    if s is None or not s.grows or record is None:
         return rule
     if mask is None:
-        mask = clip_mask(ops, record.core)
+        mask = clip_mask(ops, record)
         if mask is None:
             return rule
         trace.add("BP-3", "output_clip_mask", mask)
-    count = record.x.size if s.share_of_inputs else mask.size
+    count = given.x.size if s.share_of_inputs else mask.size
     fraction = ops.unclipped_output_fraction(mask, count)
-    result = ops.range_growth(rule, record.r, fraction, s.min_output_percentage)
+    result = ops.range_growth(rule, given.r, fraction, s.min_output_percentage)
     trace.add("IR-10", "unclipped_output_fraction", fraction)
     trace.add("IR-11", "range_rule_with_growth", result)
     return result

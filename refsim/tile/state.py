@@ -91,7 +91,12 @@ class Tile:
     @property
     def ops(self) -> Any:
         """The pure functions of the backend."""
-        return backends.load(self.backend)
+        return backends.load(self.backend, self.config.runtime.matmul)
+
+    @property
+    def golden(self) -> bool:
+        """Whether the bits of all results are the specified ones; not so with ``runtime.matmul="fast"``."""
+        return bool(self.config.runtime.matmul == "exact")
 
     def after_update(self, values: dict[str, Array]) -> dict[str, Array]:
         """Parameters and buffers after the step that follows an optimiser's, from the parameters after that one."""

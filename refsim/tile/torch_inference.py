@@ -9,40 +9,49 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from refsim.config.base import latest_change
 from refsim.config.support import check_torch_inference
 from refsim.errors import RangeWarning, ShapeError, StateError
 from refsim.spec.sums import Array, Scalar
 
-from . import core, modifier, output_clipping, post_update, settings, stages
-from .arrays import as_rows
+from . import core, fused, modifier, output_clipping, post_update, settings, stages
+from .arrays import as_rows, check_finite
 from .core import CoreRecord, finite
+from .fused import FusedCore, RangeSums
 from .noise import NoiseSource
 from .state import Tile
 from .trace import NoTrace, Trace
 
 
 @dataclass
-class ForwardRecord:
-    """What the backward pass needs of the last forward pass."""
+class Given:
+    """What a forward pass starts from, copied: the batch, the range and the scales behind the core."""
 
     lead: tuple[int, ...]
     x: Array
     r: Scalar | None
     range: settings.Range | None
-    c: Array
-    core: CoreRecord
     s: Array | None
     kappa: Array | None
-    scaled: Array
     a: Array | None
-    step: int = 0
+    step: int
+
+
+@dataclass
+class Stages:
+    """What the backward pass needs of the stages of a forward pass."""
+
+    c: Array
+    core: CoreRecord
+    scaled: Array
 
 
 class PeripheryTile(Tile):
     """Both passes around a core: range, scales and bias; the tile classes add the cores and the way back."""
 
-    _record: ForwardRecord | None = None
+    _record: tuple[Given, Stages | FusedCore] | None = None
     _warned: bool = False
+    _known: tuple[Any, Any, Any] = (None, None, None)
 
     def _checked_settings(self) -> tuple[settings.Core, settings.Range | None]:
         """Typed settings; a :class:`~refsim.ConfigError` if the tile cannot honour the configuration."""
@@ -54,6 +63,15 @@ class PeripheryTile(Tile):
             p, choices.gradient_scale_applies, self.dtype, choices.output_percentage_of
         )
 
+    def _current_settings(self) -> tuple[settings.Core, settings.Range | None]:
+        """The settings, checked again after a change of any configuration."""
+        change = latest_change()
+        if self._known[0] is not change or self._known[1] is not self.config:
+            current = self._checked_settings()
+            self.check_unchanged()
+            self._known = change, self.config, current
+        return self._known[2]
+
     def __call__(self, x: object, **options: Any) -> Any:
         """The same as :meth:`forward`."""
         return self.forward(x, **options)
@@ -61,7 +79,8 @@ class PeripheryTile(Tile):
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(out_size={self.out_size}, in_size={self.in_size}, bias={self.has_bias}, "
-            f"seed={self.seed}, backend={self.backend!r}, name={self.name!r})"
+            f"seed={self.seed}, backend={self.backend!r}, name={self.name!r}"
+            f"{'' if self.golden else ', golden=False'})"
         )
 
     def _forget(self) -> None:
@@ -107,12 +126,11 @@ class PeripheryTile(Tile):
         ConfigError
             If the configuration was changed to something that the tile cannot honour.
         """
-        s, range_settings = self._checked_settings()
-        self.check_unchanged()
+        s, range_settings = self._current_settings()
         self.check_live()
         self.check_step()
-        rows, lead = as_rows(x, self.dtype, self.in_size, "x")
-        kept = Trace() if trace else NoTrace()
+        rows, lead = as_rows(x, self.dtype, self.in_size, "x", checked=False)
+        kept = Trace(golden=self.golden) if trace else NoTrace()
         with np.errstate(all="ignore"):
             y = self._forward(rows, lead, s, range_settings, noise, kept)
         y = y.reshape(*lead, self.out_size)
@@ -124,44 +142,37 @@ class PeripheryTile(Tile):
         lead: tuple[int, ...],
         s: settings.Core,
         range_settings: settings.Range | None,
-        given: Mapping[str, object] | None,
+        injected: Mapping[str, object] | None,
         trace: Trace,
     ) -> Array:
         ops = self.ops
-        noise = NoiseSource(ops, self.seed, self.step, self.dtype, lead, s.iterative, given)
-        x = x.copy()
+        noise = NoiseSource(ops, self.seed, self.step, self.dtype, lead, s.iterative, injected)
         trace.add("IR-2", "input", x)
         r, counter = self._current_range(x, range_settings, trace)
-        c = x if r is None else ops.clipped_input(x, r)
-        v = c if r is None else ops.scaled_input(c, r)
-        if trace.keeps:
-            stages.clipped(trace, x, r, c, v)
-        weight = self._effective_weight(noise, len(x))
-        if trace.keeps:
-            stages.modified(trace, self.config, noise, weight)
-        record = self._core(v, weight, s, noise, trace)
-        kappa, a = self._kappa(r), self._copied("out_scaling_alpha")
-        scaled = record.z if kappa is None else ops.scaled_output(record.z, kappa)
-        y = self._periphery(scaled, a)
-        if trace.keeps:
-            stages.periphery(trace, kappa, scaled, a, self.parameters.get("bias"), y)
-            trace.keep_noise(noise)
-        finite(y, f"the output of {self.name}")
-        self._record = ForwardRecord(
+        given = Given(
             lead,
             x,
             r,
             range_settings,
-            c,
-            record,
             self._copied("mapping_scales"),
-            kappa,
-            scaled,
-            a,
+            self._kappa(r),
+            self._copied("out_scaling_alpha"),
             self.step,
         )
+        weight = self._effective_weight(noise, len(x))
+        done = None
+        if not trace.keeps and self._fuses(s, weight):
+            scales = given.kappa, given.a, self.parameters.get("bias")
+            done = fused.forward(ops, x, r, weight, s, self._out_noise(s), noise, *scales)
+        given.x = x.copy() if done is None else done[0].x
+        record, y = done or self._stages(given, weight, s, noise, trace)
+        self._record = given, record
         self._commit(x, r, counter)
         return y
+
+    def _fuses(self, s: settings.Core, weight: Array) -> bool:
+        """Whether the output does not need the stages one by one."""
+        return False
 
     def _effective_weight(self, noise: NoiseSource, rows: int) -> Array:
         """The weight of this pass, modified in training."""
@@ -175,6 +186,36 @@ class PeripheryTile(Tile):
         """The pass through the core."""
         return core.forward(self.ops, v, weight, s, self._out_noise(s), noise, trace, self.name)
 
+    def _stages(
+        self, given: Given, weight: Array, s: settings.Core, noise: NoiseSource, trace: Trace
+    ) -> tuple[Stages, Array]:
+        """The forward pass stage by stage, and the output."""
+        ops, x, r = self.ops, given.x, given.r
+        check_finite(x, "x")
+        c = x if r is None else ops.clipped_input(x, r)
+        v = c if r is None else ops.scaled_input(c, r)
+        if trace.keeps:
+            stages.clipped(trace, x, r, c, v)
+            stages.modified(trace, self.config, noise, weight)
+        record = self._core(v, weight, s, noise, trace)
+        scaled = record.z if given.kappa is None else ops.scaled_output(record.z, given.kappa)
+        y = self._periphery(scaled, given.a)
+        if trace.keeps:
+            stages.periphery(trace, given.kappa, scaled, given.a, self.parameters.get("bias"), y)
+            trace.keep_noise(noise)
+        finite(y, f"the output of {self.name}")
+        return Stages(c, record, scaled), y
+
+    def _restored(self, given: Given, record: Stages | FusedCore) -> Stages:
+        """The stages of a forward pass, computed again if it was fused."""
+        if isinstance(record, Stages):
+            return record
+        c, core_record = record.restored(self.ops)
+        z = core_record.z
+        return Stages(
+            c, core_record, z if given.kappa is None else self.ops.scaled_output(z, given.kappa)
+        )
+
     def _current_range(
         self, x: Array, s: settings.Range | None, trace: Trace
     ) -> tuple[Scalar | None, Scalar | None]:
@@ -187,6 +228,7 @@ class PeripheryTile(Tile):
         trace.add("IR-1", "stored_range", r)
         trace.add("IR-1", "range_counter", k)
         if self.training and len(x) and k < s.init_batches:
+            check_finite(x, "x")
             deviation = (
                 finite(self.ops.standard_deviation(x), "the standard deviation of x")
                 if x.size > 1
@@ -270,26 +312,26 @@ class PeripheryTile(Tile):
 
     def _run_backward(self, dy: object, trace: bool, **options: Any) -> Array | tuple[Array, Trace]:
         """The way back with the options of the tile class; all or nothing."""
-        record = self._record
-        if record is None:
+        if self._record is None:
             raise StateError(
                 f"backward of {self.name} needs a forward pass before it, each is used once."
             )
         g, lead = as_rows(dy, self.dtype, self.out_size, "dy")
-        if lead != record.lead:
+        given, record = self._record
+        if lead != given.lead:
             raise ShapeError(
-                f"dy has shape {(*lead, self.out_size)}, allowed is {(*record.lead, self.out_size)}."
+                f"dy has shape {(*lead, self.out_size)}, allowed is {(*given.lead, self.out_size)}."
             )
-        kept = Trace() if trace else NoTrace()
+        kept = Trace(golden=self.golden) if trace else NoTrace()
         with np.errstate(all="ignore"):
-            dx, new = self._backward(record, g, kept, **options)
+            dx, new = self._gradients(given, record, g, kept, **options)
             sums = {name: self._accumulated(name, value) for name, value in new.items()}
         self.gradients.update(sums)
-        self._finish(record)
+        self._finish(given)
         dx = dx.reshape(*lead, self.in_size)
         return (dx, kept) if trace else dx
 
-    def _finish(self, record: ForwardRecord) -> None:
+    def _finish(self, given: Given) -> None:
         """What a backward pass does to the tile besides its gradients."""
         self._record = None
 
@@ -297,17 +339,23 @@ class PeripheryTile(Tile):
         total = self.checked_gradient(name) + value if name in self.gradients else value
         return finite(total, f"the gradient of {name} of {self.name}")
 
-    def _backward(
-        self, record: ForwardRecord, g: Array, trace: Trace, **options: Any
+    def _gradients(
+        self, given: Given, record: Stages | FusedCore, g: Array, trace: Trace, **options: Any
     ) -> tuple[Array, dict[str, Array]]:
         """Gradients of the input and of the parameters."""
+        return self._backward(given, self._restored(given, record), g, trace, **options)
+
+    def _backward(
+        self, given: Given, record: Stages, g: Array, trace: Trace, **options: Any
+    ) -> tuple[Array, dict[str, Array]]:
+        """Gradients of the input and of the parameters from the stages."""
         raise NotImplementedError
 
     def _through_periphery(
-        self, record: ForwardRecord, g: Array, trace: Trace
+        self, given: Given, record: Stages, g: Array, trace: Trace
     ) -> tuple[Array, dict[str, Array]]:
         """Gradient before the learned output scale, and those of bias and output scale."""
-        ops, gradients, a = self.ops, {}, record.a
+        ops, gradients, a = self.ops, {}, given.a
         trace.add("BP-1", "output_gradient", g)
         if self.has_bias:
             gradients["bias"] = ops.column_totals(g)
@@ -362,58 +410,93 @@ class TorchInferenceTile(PeripheryTile):
         mask = self.config.choices.output_clip_mask
         return settings.core(self.config.forward, self.dtype, mask), self._range_settings()
 
-    def _backward(
-        self, record: ForwardRecord, g: Array, trace: Trace, **options: Any
+    def _fuses(self, s: settings.Core, weight: Array) -> bool:
+        """Whether the output does not need the stages one by one."""
+        return fused.possible(s, weight)
+
+    def _gradients(
+        self, given: Given, record: Stages | FusedCore, g: Array, trace: Trace, **options: Any
     ) -> tuple[Array, dict[str, Array]]:
-        ops, s = self.ops, record.s
-        g, gradients = self._through_periphery(record, g, trace)
-        gz = g if record.kappa is None else ops.scaled_output(g, record.kappa)
+        """Gradients of the input and of the parameters, fused where nothing needs the stages."""
+        grows = given.range is not None and given.range.grows
+        if isinstance(record, FusedCore) and not (trace.keeps or grows) and given.a is None:
+            back = fused.backward(self.ops, record, g, given.kappa, given.s, self.name)
+            if back is not None:
+                return back.x, self._fused_gradients(given, back, g)
+        return self._backward(given, self._restored(given, record), g, trace)
+
+    def _fused_gradients(self, given: Given, back: fused.Gradients, g: Array) -> dict[str, Array]:
+        s, gradients = given.s, {}
+        if self.has_bias:
+            gradients["bias"] = self.ops.column_totals(g)
+        weight = back.weight if s is None else self.ops.stored_weight_gradient(back.weight, s)
+        gradients["weight"] = weight
+        if "input_range" in self.parameters:
+            gradient = self._range_gradient(given, back.sums, NoTrace())
+            gradients["input_range"] = np.full(1, gradient)
+        return gradients
+
+    def _backward(
+        self, given: Given, record: Stages, g: Array, trace: Trace, **options: Any
+    ) -> tuple[Array, dict[str, Array]]:
+        ops, s = self.ops, given.s
+        g, gradients = self._through_periphery(given, record, g, trace)
+        gz = g if given.kappa is None else ops.scaled_output(g, given.kappa)
         trace.add("PP-1", "core_output_gradient", gz)
         back = core.backward(ops, record.core, gz, trace, self.name)
         if back.weight is not None:
             dw = back.weight if s is None else ops.stored_weight_gradient(back.weight, s)
             gradients["weight"] = dw
             trace.add("MV-4" if s is None else "MS-3", "weight_gradient", dw)
-        if record.r is None:
+        if given.r is None:
             return back.v, gradients
-        d, dx = ops.range_input_gradient(back.v, record.x, record.r)
+        d, dx = ops.range_input_gradient(back.v, given.x, given.r)
         finite(d, f"the input gradient of {self.name}")
         trace.add("IR-9", "clipped_input_gradient", d)
         if trace.keeps:
-            trace.add("IR-9", "clip_pass_mask", np.abs(record.x) <= np.abs(record.r))
+            trace.add("IR-9", "clip_pass_mask", np.abs(given.x) <= np.abs(given.r))
         trace.add("IR-9", "input_gradient", dx)
         if "input_range" in self.parameters:
             g_s = g if s is None else ops.scaled_output(g, s)
+            sums = self._range_sums(given, record, g_s, back.v, d)
             gradients["input_range"] = np.full(
-                1, self._range_gradient(record, g_s, back.v, d, trace)
+                1, self._range_gradient(given, sums, trace, record.core)
             )
         return dx, gradients
 
-    def _range_gradient(
-        self, record: ForwardRecord, g_s: Array, dv: Array, d: Array, trace: Trace
-    ) -> Scalar:
-        """Rule, decay and residual; only zero after the all-zero shortcut."""
-        ops, r, z = self.ops, record.r, record.core.z
+    def _range_sums(
+        self, given: Given, record: Stages, g_s: Array, dv: Array, d: Array
+    ) -> RangeSums | None:
+        """The sums of the range gradient, None after the all-zero shortcut."""
+        ops, r = self.ops, given.r
         if record.core.shortcut:
+            return None
+        upper, lower = ops.range_rule_sums(record.c, d, r)
+        fraction = ops.unclipped_fraction(record.c, r)
+        output_sum = ops.product_total(g_s, record.core.z)
+        return RangeSums(upper, lower, fraction, output_sum, ops.product_total(dv, record.core.v))
+
+    def _range_gradient(
+        self, given: Given, sums: RangeSums | None, trace: Trace, record: CoreRecord | None = None
+    ) -> Scalar:
+        """Rule, growth, decay and residual; only zero after the all-zero shortcut."""
+        ops, r, s = self.ops, given.r, given.range
+        if sums is None:
             trace.add("IR-8", "range_gradient", self.dtype.type(0))
             return self.dtype.type(0)
-        s = record.range
         assert s is not None
-        upper, lower = ops.range_rule_sums(record.c, d, r)
-        rule = ops.range_rule(upper, lower, r, s.relative, s.scale)
-        trace.add("IR-4", "range_rule_upper", upper)
-        trace.add("IR-4", "range_rule_lower", lower)
+        rule = ops.range_rule(sums.upper, sums.lower, r, s.relative, s.scale)
+        trace.add("IR-4", "range_rule_upper", sums.upper)
+        trace.add("IR-4", "range_rule_lower", sums.lower)
         trace.add("IR-5", "range_rule", rule)
-        grown = output_clipping.grown(ops, rule, record, trace)
-        fraction = ops.unclipped_fraction(record.c, r)
-        decayed = ops.range_decay(grown, r, s.decay, fraction, s.min_percentage)
-        output_sum, input_sum = ops.product_total(g_s, z), ops.product_total(dv, record.core.v)
-        residual = ops.range_residual(output_sum, input_sum, r)
+        grown = output_clipping.grown(ops, rule, given, record, trace)
+        decayed = ops.range_decay(grown, r, s.decay, sums.fraction, s.min_percentage)
+        residual = ops.range_residual(sums.output_sum, sums.input_sum, r)
         for clause, name, value in (
-            ("IR-6", "unclipped_fraction", fraction),
+            ("IR-6", "unclipped_fraction", sums.fraction),
             ("IR-7", "range_rule_with_decay", decayed),
-            ("SU-2", "range_output_sum", output_sum),
-            ("SU-2", "range_input_sum", input_sum),
+            ("SU-2", "range_output_sum", sums.output_sum),
+            ("SU-2", "range_input_sum", sums.input_sum),
             ("IR-8", "range_residual", residual),
             ("IR-8", "range_gradient", decayed + residual),
         ):

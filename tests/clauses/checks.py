@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from hypothesis import Phase, given, settings
 
-from tests.clauses import manual_oracle, network_oracle, oracle, random_oracle
+from tests.clauses import crossbar_oracle, manual_oracle, network_oracle, oracle, random_oracle
 from tests.exact import same
 from tests.strategies import DTYPES
 
@@ -21,6 +21,7 @@ MODULES = (
     "backward",
     "chain",
     "converters",
+    "crossbar",
     "elementary",
     "input_range",
     "management",
@@ -65,7 +66,9 @@ def awkward(T: Any, *shape: int) -> Any:
 def agree(ops: Any, name: str, *arguments: Any) -> None:
     """Asserts that an operation returns the oracle's bits and leaves its arguments alone."""
     home = next(
-        m for m in (oracle, random_oracle, network_oracle, manual_oracle) if hasattr(m, name)
+        m
+        for m in (oracle, random_oracle, network_oracle, crossbar_oracle, manual_oracle)
+        if hasattr(m, name)
     )
     expected = getattr(home, name)(*arguments)
     copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]

@@ -74,10 +74,10 @@ REFUSED: list[tuple[str, Any]] = [
     ("runtime.on_the_fly_bindings", True),
     ("runtime.offload_input", True),
     ("runtime.offload_gradient", True),
-    ("runtime.matmul", "fast"),
 ]
 
 HONOURED: list[tuple[str, Any]] = [
+    ("runtime.matmul", "fast"),
     *[
         ("forward.bound_management", member)
         for member in BoundManagementType
@@ -190,11 +190,6 @@ def test_managing_output_clipping_needs_a_bound_and_no_management(
     assert said in text
     config.pre_post.input_range.enable = False
     check_torch_inference(config, bias=True)
-
-
-def test_fast_products_are_not_there_yet() -> None:
-    text = _message(_with(("runtime.matmul", "fast")))
-    assert text == "runtime.matmul is 'fast', which is not part of this version of refsim."
 
 
 @pytest.mark.parametrize("side", ["inp", "out"])

@@ -316,7 +316,6 @@ REFUSED: list[tuple[str, Any]] = [
     ("backward.ir_drop", 1.0),
     ("forward.v_offset_w_min", 0.5),
     ("backward.out_bound", float("inf")),
-    ("runtime.matmul", "fast"),
     ("runtime.offload_input", True),
     ("mapping.digital_bias", False),
 ]
