@@ -33,40 +33,40 @@ def method(owner: Any, name: str, wrapped: Callable[..., Any]) -> Patch:
     return apply
 
 
-def blocked(original: Any, tile: Any, record: Any, *rest: Any, **options: Any) -> Any:
-    dx, gradients = original(tile, record, *rest, **options)
-    if record.r is None:
+def blocked(original: Any, tile: Any, given_: Any, *rest: Any, **options: Any) -> Any:
+    dx, gradients = original(tile, given_, *rest, **options)
+    if given_.r is None:
         return dx, gradients
-    return np.where(np.abs(record.x) <= np.abs(record.r), dx, dx.dtype.type(0)), gradients
+    return np.where(np.abs(given_.x) <= np.abs(given_.r), dx, dx.dtype.type(0)), gradients
 
 
 def without_mask(original: Any, tile: Any, record: Any) -> Any:
     return None
 
 
-def masked_weight(original: Any, tile: Any, record: Any, s: Any, g: Any, trace: Any) -> Any:
-    mask = tile._clip_mask(record)
+def masked_weight(original: Any, tile: Any, given_: Any, s: Any, g: Any, trace: Any) -> Any:
+    mask = tile._clip_mask(tile._record[1].core)
     if mask is not None:
         g = tile.ops.masked_gradient(g, mask)
-    return original(tile, record, s, g, trace)
+    return original(tile, given_, s, g, trace)
 
 
-def clipped_weight_input(original: Any, tile: Any, record: Any, *rest: Any) -> Any:
+def clipped_weight_input(original: Any, tile: Any, given_: Any, record: Any, *rest: Any) -> Any:
     """The weight gradient of the autograd path, without 1 / r."""
-    return original(tile, replace(record, core=replace(record.core, v=record.c)), *rest)
+    return original(tile, given_, replace(record, v=tile._record[1].c), *rest)
 
 
-def clipped_rule(original: Any, tile: Any, record: Any, *rest: Any) -> Any:
-    return original(tile, replace(record, x=record.c), *rest)
+def clipped_rule(original: Any, tile: Any, given_: Any, *rest: Any) -> Any:
+    return original(tile, replace(given_, x=tile._record[1].c), *rest)
 
 
 def never_grown(original: Any, ops: Any, rule: Any, *rest: Any) -> Any:
     return rule
 
 
-def share_of_the_other_side(original: Any, ops: Any, rule: Any, record: Any, *rest: Any) -> Any:
-    s = replace(record.range, share_of_inputs=not record.range.share_of_inputs)
-    return original(ops, rule, replace(record, range=s), *rest)
+def share_of_the_other_side(original: Any, ops: Any, rule: Any, given_: Any, *rest: Any) -> Any:
+    s = replace(given_.range, share_of_inputs=not given_.range.share_of_inputs)
+    return original(ops, rule, replace(given_, range=s), *rest)
 
 
 def uncompensated(original: Any, tile: Any, s: Any, compensated: bool) -> Any:
@@ -83,8 +83,7 @@ def last_update_only(original: Any, tile: Any, values: Any, lr: float) -> Any:
 
 
 def stored_weight(original: Any, tile: Any, record: Any, *rest: Any) -> Any:
-    weight = tile.parameters["weight"]
-    return original(tile, replace(record, core=replace(record.core, weight=weight)), *rest)
+    return original(tile, replace(record, weight=tile.parameters["weight"]), *rest)
 
 
 def kept_in_eval(original: Any, tile: Any, way: str, record: Any) -> Any:
@@ -125,7 +124,7 @@ VARIANTS: dict[str, Patch] = {
     "weight gradient without 1 / r": method(
         Inference, "_take_weight_gradient", clipped_weight_input
     ),
-    "rule from the clipped input": method(Tile, "_range_gradient", clipped_rule),
+    "rule from the clipped input": method(Tile, "_manual_range_gradient", clipped_rule),
     "no growth": method(output_clipping, "grown", never_grown),
     "share of the other side": method(output_clipping, "grown", share_of_the_other_side),
     "no compensation of the rate": method(Tile, "rate_compensation", uncompensated),

@@ -51,8 +51,8 @@ def shortcut_despite_input_noise(patch: pytest.MonkeyPatch) -> None:
 def changed_range_sums(patch: pytest.MonkeyPatch, change: Callable[[Any, Any], Any]) -> None:
     original = Tile._range_gradient
 
-    def changed(tile: Any, given: Any, sums: Any, trace: Any) -> Any:
-        return original(tile, given, sums and change(given, sums), trace)
+    def changed(tile: Any, given: Any, sums: Any, *rest: Any) -> Any:
+        return original(tile, given, sums and change(given, sums), *rest)
 
     patch.setattr(Tile, "_range_gradient", changed)
 
