@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
+import parameters  # noqa: E402
 import traceability  # noqa: E402
 
 import refsim  # noqa: E402
@@ -75,8 +76,9 @@ def named_types(
 
 
 def setup(app: Sphinx) -> None:
-    """Write the traceability page before the sources are read, and read docstrings as they are written here."""
-    page = Path(app.srcdir) / "clauses" / "traceability.md"
-    page.write_text(traceability.page(), encoding="utf-8")
+    """Write the generated pages before the sources are read, and read docstrings as they are written here."""
+    for source in (traceability, parameters):
+        page = Path(app.srcdir) / "clauses" / f"{source.__name__}.md"
+        page.write_text(source.page(), encoding="utf-8")
     app.connect("autodoc-process-docstring", joined_returns, priority=400)
     app.connect("autodoc-process-signature", named_types)

@@ -64,7 +64,14 @@ _HOMES = {
         "VectorError",
     ),
     "refsim.nn": ("SGD",),
-    "refsim.tile": ("QuantizedTorchInferenceTile", "TorchInferenceTile", "Trace"),
+    "refsim.tile": (
+        "CustomTile",
+        "FloatingPointTile",
+        "InferenceTile",
+        "QuantizedTorchInferenceTile",
+        "TorchInferenceTile",
+        "Trace",
+    ),
     "refsim.tile.checkpoint": ("load", "save"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -84,6 +91,9 @@ if TYPE_CHECKING:
     from refsim.config import *  # noqa: F403
     from refsim.errors import *  # noqa: F403
     from refsim.nn import SGD as SGD
+    from refsim.tile import CustomTile as CustomTile
+    from refsim.tile import FloatingPointTile as FloatingPointTile
+    from refsim.tile import InferenceTile as InferenceTile
     from refsim.tile import QuantizedTorchInferenceTile as QuantizedTorchInferenceTile
     from refsim.tile import TorchInferenceTile as TorchInferenceTile
     from refsim.tile import Trace as Trace

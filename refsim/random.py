@@ -26,6 +26,11 @@ STREAMS = {
     "weight_init": 8,
     "shuffle": 9,
     "data_split": 10,
+    "backward_inp_noise": 11,
+    "backward_out_noise": 12,
+    "backward_inp_sto_round": 13,
+    "backward_out_sto_round": 14,
+    "backward_out_noise_std": 15,
 }
 
 

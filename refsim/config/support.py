@@ -16,6 +16,7 @@ from refsim.config.enums import (
     WeightModifierType,
     WeightNoiseType,
 )
+from refsim.config.output_clipping import output_clipping_conflicts
 from refsim.config.pre_post import PrePostProcessingParameterQuant
 from refsim.config.rpu import InferenceRPUConfig, QuantizedTorchInferenceRPUConfig
 from refsim.errors import ConfigError
@@ -156,9 +157,11 @@ def _conflicts(config: InferenceRPUConfig, bias: bool, tile: str) -> Iterator[st
     if bias and not config.mapping.digital_bias:
         yield f"mapping.digital_bias is False, but {tile} has only a digital bias."
     input_range = config.pre_post.input_range
-    if input_range.enable and input_range.manage_output_clipping:
+    refused = config.choices.output_clipping_on_autograd_path == "refused"
+    if input_range.enable and input_range.manage_output_clipping and refused:
         path = "pre_post.input_range.manage_output_clipping"
-        yield f"{path} is True, which is not part of this version of refsim."
+        yield f"{path} is True, which choices.output_clipping_on_autograd_path='refused' forbids."
+    yield from output_clipping_conflicts(config)
     yield from _forward(config, tile)
     yield from _weights(config)
 

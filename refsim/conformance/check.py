@@ -27,6 +27,8 @@ SUPPORTED_GROUPS: Final = (
     "g07_act_quant",
     "g08_quantizer",
     "g09_estimator",
+    "g12_manual_custom",
+    "g13_rpucuda",
 )
 """The groups of the recorded vectors whose every case this version replays."""
 

@@ -269,6 +269,35 @@ def _dac_gradient(d: Draw) -> Arguments:
     return d.array(d.N, d.I), d.near((d.N, d.I), bound), bound, d.mask(d.N, d.I), d.factor()
 
 
+# ----- the manual path
+
+
+def _sums_of_rows(d: Draw) -> Arguments:
+    peak = np.where(d.mask(d.N), np.abs(d.array(d.N)), d.T.type(0))
+    sums = np.where(peak > 0, np.maximum(peak, np.abs(d.array(d.N))), peak)
+    return peak, sums, np.abs(d.factor()), d.of(np.inf, 0.5, 1, 8, 31.5)
+
+
+def _running(d: Draw) -> Arguments:
+    start = d.of(-1, 0) if d.chance() else np.abs(d.number())
+    return np.abs(d.array(d.N)), start, d.of(0.999, 0.5), d.of(0.001, 0.5)
+
+
+def _row_bound(d: Draw) -> Arguments:
+    return *_near_bound(d), d.chance()
+
+
+def _output_share(d: Draw) -> Arguments:
+    return d.mask(d.N, d.O), d.N * (d.O if d.chance() else d.I)
+
+
+def _growth(d: Draw) -> Arguments:
+    threshold = np.float32(d.of(0.95, 0.5, 0, 1))
+    beside = [np.nextafter(threshold, np.float32(to)) for to in (-1, 2)]
+    fraction = d.rng.choice(np.array([threshold, *beside, 0, 1, -0.5, np.nan], dtype=np.float32))
+    return d.number(), d.signed_range(), np.float32(fraction), threshold
+
+
 # ----- weights, periphery, optimiser
 
 
@@ -375,6 +404,7 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "management_gradient": _management_gradient,
     "management_scale": _peaks,
     "mapping_scales": lambda d: (d.array(d.O, d.I), d.of(1, 0.6, 3), d.chance()),
+    "masked_gradient": lambda d: (d.array(d.N, d.O), d.mask(d.N, d.O)),
     "matrix_product": _product,
     "mean": _one_array,
     "merged_scale": lambda d: (d.scales(1), d.scales(d.O)),
@@ -382,16 +412,19 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "normal": _address,
     "on_grid": _grid,
     "outer_product_sum": _outer,
+    "output_clip_mask": _row_bound,
     "per_sample_product": lambda d: (d.terms(d.N, d.I), d.terms(d.N, d.O, d.I)),
     "per_sample_transposed_product": lambda d: (d.terms(d.N, d.O), d.terms(d.N, d.O, d.I)),
     "philox": _words,
     "product_total": _pairs,
     "range_decay": _decay,
     "range_from_data": _from_data,
+    "range_growth": _growth,
     "range_input_gradient": _input_gradient,
     "range_residual": lambda d: (d.number(), d.number(), d.signed_range()),
     "range_rule": _rule,
     "range_rule_sums": _rule_sums,
+    "rate_compensation": lambda d: (d.scales(d.O),),
     "relu": lambda d: (d.near((d.N, d.I), d.T.type(0)),),
     "relu_gradient": lambda d: (d.array(d.N, d.I), d.near((d.N, d.I), d.T.type(0))),
     "rescaled_output": lambda d: (d.array(d.N, d.O), d.row_scales(d.N), d.factor()),
@@ -399,6 +432,9 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "row_max": lambda d: (d.array(d.N, d.I),),
     "row_product_totals": _pairs,
     "row_scaled": lambda d: (d.array(d.O, d.I), d.scales(d.O)),
+    "row_sum_peak": lambda d: (d.array(d.N, d.I),),
+    "rows_within_bound": _row_bound,
+    "running_peak": _running,
     "scaled_input": _clipped,
     "scaled_output": lambda d: (d.array(d.N, d.O), d.scales(d.O)),
     "sgd_step": _sgd,
@@ -407,11 +443,14 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "standard_deviation": _two_or_more,
     "stored_weight": lambda d: (d.array(d.O, d.I), d.scales(d.O)),
     "stored_weight_gradient": lambda d: (d.array(d.O, d.I), d.scales(d.O)),
+    "sum_management_scale": _sums_of_rows,
     "total": _one_array,
     "transposed_product": _transposed,
     "unclipped_fraction": _clipped,
+    "unclipped_output_fraction": _output_share,
     "uniform": _address,
     "unit_circle": _angles,
+    "unscaled_gradient": lambda d: (d.array(d.N, d.O), d.scales(d.O), d.factor()),
     "within_bound": _near_bound,
     **QUANTISER_ARGUMENTS,
     **RANGE_ARGUMENTS,

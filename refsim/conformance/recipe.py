@@ -73,7 +73,7 @@ class Step:
 class Plan:
     """What to build and what to do with it."""
 
-    config: TorchInferenceRPUConfig
+    config: Any
     out_size: int
     in_size: int
     bias: bool
@@ -82,7 +82,13 @@ class Plan:
     steps: tuple[Step, ...]
 
 
-def plan(recording: Recording, case: Case, choices: Choices) -> Plan:
+def plan(
+    recording: Recording,
+    case: Case,
+    choices: Choices,
+    tile: str = "torch",
+    config_class: Any = TorchInferenceRPUConfig,
+) -> Plan:
     """The configuration and the steps of a recorded case.
 
     Parameters
@@ -93,6 +99,8 @@ def plan(recording: Recording, case: Case, choices: Choices) -> Plan:
         The case.
     choices
         The readings that the tile follows.
+    tile, config_class
+        The kind of tile that the recipe must name, and the class of its configuration.
 
     Returns
     -------
@@ -107,19 +115,20 @@ def plan(recording: Recording, case: Case, choices: Choices) -> Plan:
     recipe = case.entries.get("spec")
     if not isinstance(recipe, dict):
         raise UnsupportedCase("the case has no recipe for a tile")
-    if recipe.get("tile") != "torch":
+    if recipe.get("tile") != tile:
         raise UnsupportedCase(f"tiles of the kind {recipe.get('tile')!r} are not in this version")
     _understood(case.entries, _CASE, "the case")
     if _flag(case.entries, "sensitive", default=False):
         raise UnsupportedCase("cases that depend on the order of a sum are not in this version")
-    _understood(recipe, _RECIPE, "the recipe")
+    parts = _PARTS.keys() & field_hints(config_class).keys()
+    _understood(recipe, _RECIPE - _PARTS.keys() | parts, "the recipe")
     out_size, in_size = (_number(recipe, name, int, 1, LARGEST_TILE) for name in ("out", "in"))
     optimizer = recipe.get("optimizer", {"type": "AnalogSGD", "lr": 0.0})
     _understood(optimizer, {"type", "lr"}, "the optimizer")
     if optimizer.get("type") != "AnalogSGD":
         raise UnsupportedCase(f"the optimizer {optimizer.get('type')!r} is not in this version")
     return Plan(
-        config=_config(recording, recipe, case.dtype, choices),
+        config=_config(recording, recipe, case.dtype, choices, config_class),
         out_size=out_size,
         in_size=in_size,
         bias=_flag(recipe, "bias"),
@@ -156,8 +165,12 @@ def _number(
 
 
 def _config(
-    recording: Recording, recipe: Mapping[str, Any], dtype: np.dtype[Any], choices: Choices
-) -> TorchInferenceRPUConfig:
+    recording: Recording,
+    recipe: Mapping[str, Any],
+    dtype: np.dtype[Any],
+    choices: Choices,
+    config_class: Any,
+) -> Any:
     def part(cls: type[Parameters], name: str, before: Mapping[str, Any] | None = None) -> Any:
         own = recipe.get(name, {})
         _understood(own, field_hints(cls), name)
@@ -166,14 +179,15 @@ def _config(
         )
 
     quiet = {"forward": recording.quiet_forward}
+    parts = {name: cls for name, cls in _PARTS.items() if name in field_hints(config_class)}
     try:
-        return TorchInferenceRPUConfig(
+        return config_class(
             runtime=RuntimeParameter(data_type=_DATA_TYPES[dtype]),
             pre_post=PrePostProcessingParameter(
                 input_range=part(InputRangeParameter, "input_range")
             ),
             choices=choices,
-            **{name: part(cls, name, quiet.get(name)) for name, cls in _PARTS.items()},
+            **{name: part(cls, name, quiet.get(name)) for name, cls in parts.items()},
         )
     except ConfigError as error:
         raise UnsupportedCase(str(error).rstrip(".")) from error

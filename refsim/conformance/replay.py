@@ -15,7 +15,13 @@ from typing import Final, NamedTuple
 from refsim.config import Choices
 from refsim.errors import ConfigError
 
-from . import replay_estimators, replay_quantised, replay_quantiser, replay_tile
+from . import (
+    replay_estimators,
+    replay_manual,
+    replay_quantised,
+    replay_quantiser,
+    replay_tile,
+)
 from .comparison import CaseResult, Comparison
 from .recipe import UnsupportedCase
 from .vectors import Arrays, Case, Recording
@@ -46,6 +52,8 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "scale_domain": Kind(replay_quantiser.replay_quantiser, replay_quantiser.INPUTS),
         "kind": Kind(replay_quantiser.replay_quantiser, replay_quantiser.INPUTS),
         "estimator": Kind(replay_estimators.replay_estimator, replay_estimators.INPUTS),
+        "inference": Kind(replay_manual.replay_inference, replay_tile.INPUTS),
+        "custom": Kind(replay_manual.replay_custom, replay_tile.INPUTS),
     }
 )
 """Kinds of cases by the tile of the recipe or, without a recipe, by an entry that only they have."""

@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 
 from refsim.config import Choices
 from refsim.nn import SGD
-from refsim.tile import TorchInferenceTile
 
 from .comparison import Comparison
 from .recipe import Plan, Step, plan
@@ -55,11 +54,7 @@ def replay_tile(
     """
     todo = plan(recording, case, choices)
     tile = todo.config.create_tile(todo.out_size, todo.in_size, bias=todo.bias, backend=backend)
-    replay = TileReplay(run.arrays, run.result, tile=tile)
-    with replay.until_an_error():
-        replay.start(todo)
-        for k, step in enumerate(todo.steps):
-            replay.step(k, step, todo.lr)
+    TileReplay(run.arrays, run.result, tile=tile).run(todo)
 
 
 @dataclass
@@ -67,7 +62,14 @@ class TileReplay(Comparison):
     """A tile on its way through the steps of a case."""
 
     gradients: ClassVar[Mapping[str, str]] = _GRADIENTS
-    tile: TorchInferenceTile = field(kw_only=True)
+    tile: Any = field(kw_only=True)
+
+    def run(self, todo: Plan) -> None:
+        """The whole case."""
+        with self.until_an_error():
+            self.start(todo)
+            for k, step in enumerate(todo.steps):
+                self.step(k, step, todo.lr)
 
     def start(self, todo: Plan) -> None:
         """Weights, bias and scales as given to the recording library."""
@@ -87,9 +89,7 @@ class TileReplay(Comparison):
         self.compare(f"s{k}_r", tile.value("input_range"))
         self.compare_counter(k, step)
         if step.backward:
-            self.compare(f"s{k}_dx", tile.backward(self.arrays[f"s{k}_g"]))
-            for name, target in self.gradients.items():
-                self.compare(f"s{k}_{name}", tile.gradients.get(target))
+            self.go_back(k)
         if step.update:
             SGD([tile], lr=lr).step()
             for name, target in _STATE.items():
@@ -99,7 +99,18 @@ class TileReplay(Comparison):
 
     def forward(self, k: int) -> NDArray[Any]:
         """The output for the input of a step."""
-        return self.tile.forward(self.arrays[f"s{k}_x"])
+        y: NDArray[Any] = self.tile.forward(self.arrays[f"s{k}_x"])
+        return y
+
+    def go_back(self, k: int) -> None:
+        """The backward pass of a step."""
+        self.compare(f"s{k}_dx", self.tile.backward(self.arrays[f"s{k}_g"]))
+        self.compare_gradients(k, self.tile.gradients)
+
+    def compare_gradients(self, k: int, found: Mapping[str, NDArray[Any]]) -> None:
+        """The gradients of the parameters."""
+        for name, target in self.gradients.items():
+            self.compare(f"s{k}_{name}", found.get(target))
 
     def impose(self, prefix: str) -> None:
         """Put the recorded state into the tile."""

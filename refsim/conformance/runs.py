@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, ClassVar, Final, TypeVar
 
 import numpy as np
 
 from refsim.config import (
     BoundManagementType,
     Choices,
+    CustomRPUConfig,
+    InferenceRPUConfig,
     InputRangeParameter,
     IOParameters,
     MappingParameter,
@@ -45,7 +47,9 @@ STEPS: Final = 4
 REFUSAL: Final = "refusal"
 FAILURE: Final = "failure"
 """In place of a clause: an error of refsim's, which is part of the result, and any other error."""
-_SALT: Final = 0x71E5
+
+
+Config = TypeVar("Config", TorchInferenceRPUConfig, InferenceRPUConfig, CustomRPUConfig)
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,7 @@ class GeneratedRun:
 
     index: int
     seed: int
+    salt: ClassVar[int] = 0x71E5
 
     def __str__(self) -> str:
         return f"whole tile, run {self.index}, seed {self.seed}"
@@ -80,7 +85,11 @@ class GeneratedRun:
     def draw(self) -> Draw:
         """The draws of this run, from the start."""
         T = np.dtype((np.float32, np.float64)[self.index % 2])
-        return Draw((self.seed, _SALT, self.index), T, self.index // 2)
+        return Draw((self.seed, self.salt, self.index), T, self.index // 2)
+
+    def config(self, d: Draw) -> Any:
+        """The configuration of this run."""
+        return drawn_config(d)
 
     @property
     def quantised(self) -> bool:
@@ -111,7 +120,7 @@ class GeneratedRun:
 
     def _play(self, participant: Participant, entries: list[Entry]) -> None:
         d = self.draw()
-        config, bias = drawn_config(d), d.chance()
+        config, bias = self.config(d), d.chance()
         if self.quantised:
             config = quantised_config(d, config)
         tile = config.create_tile(
@@ -166,92 +175,112 @@ def _input(d: Draw, r: Any) -> Any:
 
 def drawn_config(d: Draw) -> TorchInferenceRPUConfig:
     """A configuration that the autograd path honours, with every part of it switched on or off at random."""
-    return TorchInferenceRPUConfig(
+    made = TorchInferenceRPUConfig(
         runtime=RuntimeParameter(
             data_type=RPUDataType.FLOAT if np.float32 == d.T else RPUDataType.DOUBLE
         ),
-        pre_post=PrePostProcessingParameter(input_range=_range(d)),
-        forward=_forward(d),
-        mapping=_mapping(d),
-        modifier=_modifier(d),
-        clip=_clip(d),
+        pre_post=PrePostProcessingParameter(input_range=drawn_range(d)),
+        forward=drawn_forward(d),
+        mapping=drawn_mapping(d),
+        modifier=drawn_modifier(d),
+        clip=drawn_clip(d),
         remap=WeightRemapParameter(
-            type=_member(d, WeightRemapType, "NONE", "LAYERWISE_SYMMETRIC", "CHANNELWISE_SYMMETRIC")
+            type=member(d, WeightRemapType, "NONE", "LAYERWISE_SYMMETRIC", "CHANNELWISE_SYMMETRIC")
         ),
         choices=Choices.aihwkit() if d.chance() else Choices(),
     )
+    return with_output_clipping(d, made)
 
 
-def _member(d: Draw, kind: Any, *names: str) -> Any:
+def with_output_clipping(d: Draw, made: Config) -> Config:
+    """The configuration, now and then with output clipping managed and what that needs."""
+    if not d.chance(0.25):
+        return made
+    made.pre_post.input_range.manage_output_clipping = True
+    made.choices.output_clipping_on_autograd_path = "supported"
+    made.forward.is_perfect, made.forward.out_bound = False, value(d, 0.6, 0.2)
+    made.forward.noise_management = NoiseManagementType.NONE
+    made.forward.bound_management = BoundManagementType.NONE
+    return made
+
+
+def member(d: Draw, kind: Any, *names: str) -> Any:
+    """One member of an enumeration."""
     return kind[names[int(d.rng.integers(len(names)))]]
 
 
-def _value(d: Draw, *values: float) -> float:
+def value(d: Draw, *values: float) -> float:
+    """One of the values."""
     return values[int(d.rng.integers(len(values)))]
 
 
-def _range(d: Draw) -> InputRangeParameter:
+def drawn_range(d: Draw) -> InputRangeParameter:
+    """An input range."""
     return InputRangeParameter(
         enable=d.chance(0.8),
         learn_input_range=d.chance(0.8),
-        init_value=_value(d, 3.0, 0.7, 1.0, 0.5, -0.8),
+        init_value=value(d, 3.0, 0.7, 1.0, 0.5, -0.8),
         init_from_data=int(d.of(0, 0, 1, 2)),
-        init_std_alpha=_value(d, 3.0, 1.0),
-        decay=_value(d, 0.0, 0.01, 0.1),
-        input_min_percentage=_value(d, 0.95, 0.5, 0.0),
+        init_std_alpha=value(d, 3.0, 1.0),
+        decay=value(d, 0.0, 0.01, 0.1),
+        input_min_percentage=value(d, 0.95, 0.5, 0.0),
         gradient_relative=d.chance(),
-        gradient_scale=_value(d, 1.0, 0.3),
+        gradient_scale=value(d, 1.0, 0.3),
     )
 
 
-def _forward(d: Draw) -> IOParameters:
+def drawn_forward(d: Draw) -> IOParameters:
+    """Converters, noise and management."""
     noisy = d.chance(0.4)
     return IOParameters(
         is_perfect=d.chance(0.1),
-        inp_bound=_value(d, 1.0, 1.0, 0.8, -1.0),
-        inp_res=_value(d, -1.0, 254.0, 255.0, 1 / 126, 6.0),
-        inp_noise=_value(d, 0.0, 0.1) if noisy else 0.0,
+        inp_bound=value(d, 1.0, 1.0, 0.8, -1.0),
+        inp_res=value(d, -1.0, 254.0, 255.0, 1 / 126, 6.0),
+        inp_noise=value(d, 0.0, 0.1) if noisy else 0.0,
         inp_sto_round=noisy and d.chance(),
-        inp_asymmetry=_value(d, 0.0, 0.0, 0.15),
-        out_bound=_value(d, 12.0, 1.5, 0.6, -1.0),
-        out_res=_value(d, -1.0, 254.0, 1 / 30, 6.0),
-        out_noise=_value(d, 0.0, 0.06) if noisy else 0.0,
-        out_noise_std=_value(d, 0.0, 0.2) if noisy else 0.0,
+        inp_asymmetry=value(d, 0.0, 0.0, 0.15),
+        out_bound=value(d, 12.0, 1.5, 0.6, -1.0),
+        out_res=value(d, -1.0, 254.0, 1 / 30, 6.0),
+        out_noise=value(d, 0.0, 0.06) if noisy else 0.0,
+        out_noise_std=value(d, 0.0, 0.2) if noisy else 0.0,
         out_sto_round=noisy and d.chance(),
-        out_scale=_value(d, 1.0, 1.0, 1.7),
-        out_asymmetry=_value(d, 0.0, 0.0, 0.075),
-        noise_management=_member(d, NoiseManagementType, "NONE", "ABS_MAX", "MAX", "CONSTANT"),
-        nm_thres=_value(d, 0.0, 0.9),
-        bound_management=_member(d, BoundManagementType, "NONE", "ITERATIVE"),
+        out_scale=value(d, 1.0, 1.0, 1.7),
+        out_asymmetry=value(d, 0.0, 0.0, 0.075),
+        noise_management=member(d, NoiseManagementType, "NONE", "ABS_MAX", "MAX", "CONSTANT"),
+        nm_thres=value(d, 0.0, 0.9),
+        bound_management=member(d, BoundManagementType, "NONE", "ITERATIVE"),
     )
 
 
-def _mapping(d: Draw) -> MappingParameter:
+def drawn_mapping(d: Draw) -> MappingParameter:
+    """Weight and output scales."""
     return MappingParameter(
-        weight_scaling_omega=_value(d, 0.0, 0.6, 1.0),
+        weight_scaling_omega=value(d, 0.0, 0.6, 1.0),
         weight_scaling_columnwise=d.chance(),
         learn_out_scaling=d.chance(),
         out_scaling_columnwise=d.chance(),
     )
 
 
-def _modifier(d: Draw) -> WeightModifierParameter:
+def drawn_modifier(d: Draw) -> WeightModifierParameter:
+    """A weight modifier."""
     return WeightModifierParameter(
-        type=_member(
+        type=member(
             d, WeightModifierType, "NONE", "NONE", "ADD_NORMAL", "MULT_NORMAL", "DISCRETIZE", "COPY"
         ),
-        std_dev=_value(d, 0.1, 0.5),
-        res=_value(d, 1 / 14, 30.0),
+        std_dev=value(d, 0.1, 0.5),
+        res=value(d, 1 / 14, 30.0),
         sto_round=d.chance(),
         per_batch_sample=d.chance(),
         rel_to_actual_wmax=d.chance(),
-        assumed_wmax=_value(d, 1.0, 2.0),
+        assumed_wmax=value(d, 1.0, 2.0),
     )
 
 
-def _clip(d: Draw) -> WeightClipParameter:
+def drawn_clip(d: Draw) -> WeightClipParameter:
+    """A weight clip."""
     return WeightClipParameter(
-        type=_member(d, WeightClipType, "NONE", "FIXED_VALUE", "LAYER_GAUSSIAN"),
-        fixed_value=_value(d, 0.5, 0.4),
-        sigma=_value(d, 2.5, 1.2),
+        type=member(d, WeightClipType, "NONE", "FIXED_VALUE", "LAYER_GAUSSIAN"),
+        fixed_value=value(d, 0.5, 0.4),
+        sigma=value(d, 2.5, 1.2),
     )

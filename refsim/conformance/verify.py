@@ -15,6 +15,7 @@ from refsim.errors import InputError
 from .bits import difference, frozen
 from .check import SUPPORTED_GROUPS, check_recording
 from .generated import GeneratedCase, clauses
+from .manual_runs import GeneratedManualRun
 from .participants import FAILURES, Participant, participants, specification
 from .runs import FAILURE, STEPS, Entry, GeneratedRun
 from .vectors import read_recording
@@ -93,7 +94,8 @@ def verify(
     if only:
         return verdict
     if others:
-        verdict.rows.append(_compare_tiles(others, seed, effort.runs, progress))
+        for kind in (GeneratedRun, GeneratedManualRun):
+            verdict.rows.append(_compare_tiles(kind, others, seed, effort.runs, progress))
     recording = read_recording()
     verdict.skipped = [group for group in recording.files if group not in SUPPORTED_GROUPS]
     for name in dict.fromkeys([*(other.backend for other in others), "spec"]):
@@ -155,15 +157,21 @@ def _deviation(clause: str, case: GeneratedCase, other: Participant, text: str) 
 # ----- whole tiles
 
 
-def _compare_tiles(others: Sequence[Participant], seed: int, count: int, progress: Progress) -> Row:
+def _compare_tiles(
+    kind: type[GeneratedRun],
+    others: Sequence[Participant],
+    seed: int,
+    count: int,
+    progress: Progress,
+) -> Row:
     row, start, truth = (
-        Row("all", f"whole tile, {STEPS} steps"),
+        Row("all", f"{str(kind(0, seed)).partition(',')[0]}, {STEPS} steps"),
         time.perf_counter(),
         specification(),
     )
     for first in range(0, count, _TOGETHER):
         progress("whole tiles", first, count)
-        runs = [GeneratedRun(index, seed) for index in range(first, min(first + _TOGETHER, count))]
+        runs = [kind(index, seed) for index in range(first, min(first + _TOGETHER, count))]
         expected = [run.play(truth) for run in runs]
         for other in others:
             with other.active():
@@ -195,7 +203,7 @@ def first_difference(
 def _replay_code(run: GeneratedRun, other: Participant) -> str:
     return (
         "from refsim.conformance.participants import Participant; "
-        "from refsim.conformance.runs import GeneratedRun; "
+        f"from {type(run).__module__} import {type(run).__name__}; "
         "from refsim.conformance.verify import first_difference; "
         f"print(first_difference({run!r}, {other!r}))"
     )

@@ -230,7 +230,8 @@ def _written_out(a: Any, b: Any) -> str:
 def _constants(tile: TorchInferenceTile, place: tuple[int, int, int]) -> dict[str, Any]:
     """Settings and stored values by symbol."""
     T, config, (_, o, i) = tile.dtype.type, tile.config, place
-    core, modifier = settings.core(config.forward, tile.dtype), config.modifier
+    mask = config.choices.output_clip_mask
+    core, modifier = settings.core(config.forward, tile.dtype, mask), config.modifier
     largest = largest_weight(tile)
     additive = modifier.type == WeightModifierType.ADD_NORMAL
     noise = tile.buffers.get("out_noise_values")
@@ -238,6 +239,7 @@ def _constants(tile: TorchInferenceTile, place: tuple[int, int, int]) -> dict[st
         "Δ": core.dac.step, "b": core.dac.bound, "η": core.dac.noise, "f": core.dac.negative_factor,
         "Δₒ": core.adc.step, "bₒ": core.adc.bound, "fₒ": core.adc.negative_factor,
         "ηₒ": core.adc.noise if noise is None else noise[o],
+        "bₘ": core.mask.bound,
         "o": core.out_scale, "θ": core.noise_cap, "w₀": tile.parameters["weight"][o, i], "Gv": T(0),
         "ηw": T(modifier.std_dev * (largest if additive else 1)),
         "Δw": T(settings.grid_step(modifier.res, largest)),
@@ -265,6 +267,8 @@ def _settings_that_hold(tile: TorchInferenceTile, values: dict[str, Any]) -> set
         "multiplicative": kind == WeightModifierType.MULT_NORMAL and noisy,
         "discrete": kind == WeightModifierType.DISCRETIZE and values["Δw"] != 0,
         "relative": p.gradient_relative,
+        "inclusive": tile.config.choices.output_clip_mask == "scaled_0_999",
+        "grows": values.get("pₒ", 1) < np.float32(p.output_min_percentage),
         "decays": p.decay > 0 and values.get("p", 0) > np.float32(p.input_min_percentage),
     }
     return {name for name, holds in conditions.items() if holds}

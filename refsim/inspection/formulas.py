@@ -40,7 +40,9 @@ SYMBOLS: Mapping[str, str] = {
     "management_input_sum": "B", "management_gradient": "∂α", "scaled_input_gradient": "Gv",
     "weight_gradient": "∂W", "clipped_input_gradient": "Gc", "clip_pass_mask": "passes",
     "input_gradient": "∂x", "range_rule_upper": "S₊", "range_rule_lower": "S₋", "range_rule": "R",
-    "unclipped_fraction": "p", "range_rule_with_decay": "R′", "range_output_sum": "P",
+    "unclipped_fraction": "p", "range_rule_with_decay": "R′",
+    "output_clip_mask": "clipped", "unclipped_output_fraction": "pₒ", "range_rule_with_growth": "R₁",
+    "range_output_sum": "P",
     "range_input_sum": "Q", "range_residual": "ρ", "range_gradient": "∂r", **QUANTISED_SYMBOLS,
 }  # fmt: skip
 
@@ -172,7 +174,11 @@ def _range_gradient(f: Facts) -> dict[str, str]:
         "range_rule_lower": "Σ max(Gc, 0) where c ≤ −{r}",
         "range_rule": "({S₊} − {S₋})" + _when("relative" in f.true, "·{r}") + "·{g}",
         "unclipped_fraction": "share of |c| < {r}",
-        "range_rule_with_decay": "{R}" + _when("decays" in f.true, " + {λ}·{r}"),
+        "output_clip_mask": _when("inclusive" in f.true, "|{z}| ≥ {bₘ}", "|{t}| > {bₘ}"),
+        "unclipped_output_fraction": "1 less the share of clipped outputs",
+        "range_rule_with_growth": "{R}" + _when("grows" in f.true, " − (1 − {pₒ})·{r}"),
+        "range_rule_with_decay": _when("range_rule_with_growth" in f.has, "{R₁}", "{R}")
+        + _when("decays" in f.true, " + {λ}·{r}"),
         "range_output_sum": gradient + _when("s" in f.has, "·{s}") + "·" + _core_output(f),
         "range_input_sum": "{ΣGvv}",
         "range_residual": "{P} − {Q} / {r}",

@@ -73,9 +73,9 @@ OPTIONS = ("lr", "momentum", "dampening", "weight_decay", "nesterov")
 class SGD:
     """Gradient descent with momentum, dampening, Nesterov's look-ahead and weight decay.
 
-    Every parameter of a tile takes part, the input range included. A step updates the parameters, then lets
-    each tile clip and remap its weights. It is all or nothing: a step that would make a value infinite or a
-    range 0 raises and changes nothing.
+    Every parameter of a tile takes part, the input range included. A step updates the parameters, then the
+    weights of tiles that leave this to it (:class:`~refsim.CustomTile`), then lets each tile clip and remap its
+    weights. It is all or nothing: a step that would make a value infinite or a range 0 raises and changes nothing.
 
     Parameters
     ----------
@@ -135,7 +135,7 @@ class SGD:
             )
 
     def step(self) -> None:
-        """Update every parameter that has a gradient, then clip and remap.
+        """Update every parameter that has a gradient, then weights with pending updates, then clip and remap.
 
         Raises
         ------
@@ -148,9 +148,15 @@ class SGD:
         }
         for _, _, tile, name, value, _ in updates:
             results[tile][name] = value
+        weights = list(self._weights())
+        with np.errstate(all="ignore"):
+            for group, tile in weights:
+                results[tile] = tile.manual_update(results[tile], group.lr)
         results = {tile: tile.after_update(values) for tile, values in results.items()}
         for tile, values in results.items():
             tile.assign(values)
+        for _, tile in weights:
+            tile.forget_updates()
         for group, position, _, name, _, velocity in updates:
             if velocity is not None:
                 group.velocities[position, name] = velocity
@@ -158,6 +164,13 @@ class SGD:
 
     def _tiles(self) -> list[Tile]:
         return list(dict.fromkeys(tile for group in self.groups for tile in group.tiles))
+
+    def _weights(self) -> Iterable[tuple[Group, Tile]]:
+        """The tiles whose weight is trained, with its group."""
+        for group in self.groups:
+            for _, tile, name in group.trained():
+                if name == "weight":
+                    yield group, tile
 
     def _updates(self, group: Group) -> Iterable[tuple[int, Tile, str, Array, Array | None]]:
         for position, tile, name in group.trained():

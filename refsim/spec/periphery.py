@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .sums import Array, Scalar
+from .sums import Array, Scalar, mean
 
 
 def scaled_output(z: Array, scale: Array) -> Array:
@@ -186,12 +186,62 @@ def stored_weight_gradient(gradient: Array, scale: Array) -> Array:
     return gradient / scale[:, None] / scale[:, None]
 
 
+def rate_compensation(scale: Array) -> Scalar:
+    r"""Factor on the learning rate of the manual path with ``weight_scaling_lr_compensation``. [MS-4]
+
+    .. math:: c = 1 / \mathrm{mean}(s)
+
+    Parameters
+    ----------
+    scale
+        ``(1,)`` or ``(O,)``, mapping scales.
+
+    Returns
+    -------
+    Scalar of ``T``; the mean SU-6 and the division round once each.
+
+    Examples
+    --------
+    >>> print(rate_compensation(np.array([1.0, 3.0])))
+    0.5
+    """
+    return scale.dtype.type(1) / mean(scale)
+
+
+def unscaled_gradient(g: Array, scale: Array, compensation: Scalar) -> Array:
+    r"""Gradient of the output as the weight gradient of the manual path takes it. [MS-5]
+
+    .. math:: h_{no} = g_{no} / (s_o c)
+
+    Parameters
+    ----------
+    g
+        ``(N, O)``, gradient of the output, times the learned output scale if there is one.
+    scale
+        ``(1,)`` or ``(O,)``, the mapping scales in force.
+    compensation
+        :math:`c`, MS-4 or 1.
+
+    Returns
+    -------
+    ``(N, O)``.
+
+    Examples
+    --------
+    >>> unscaled_gradient(np.array([[1.0, -3.0]]), np.array([2.0]), np.float64(0.5))
+    array([[ 1., -3.]])
+    """
+    return g / (scale * compensation)
+
+
 __all__ = [
     "mapping_scales",
     "merged_scale",
+    "rate_compensation",
     "row_scaled",
     "scaled_output",
     "shifted_output",
     "stored_weight",
     "stored_weight_gradient",
+    "unscaled_gradient",
 ]

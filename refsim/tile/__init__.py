@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from .custom import CustomTile
 from .difference import Difference
+from .floating_point import FloatingPointTile
+from .inference import InferenceTile
 from .quantisation_manager import QuantisationManager, RangeState
 from .quantised_torch_inference import QuantizedTorchInferenceTile
 from .quantiser import Quantiser
@@ -10,7 +13,10 @@ from .torch_inference import TorchInferenceTile
 from .trace import Stage, Trace
 
 __all__ = [
+    "CustomTile",
     "Difference",
+    "FloatingPointTile",
+    "InferenceTile",
     "QuantisationManager",
     "Quantiser",
     "QuantizedTorchInferenceTile",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 
@@ -19,7 +19,7 @@ UNIFORMS = ("inp_sto_round", "out_sto_round", "weight_sto_round")
 
 
 class NoiseSource:
-    """Noise arrays of one forward pass of a tile.
+    """Noise arrays of one pass of a tile.
 
     Parameters
     ----------
@@ -62,11 +62,12 @@ class NoiseSource:
         self.given = {name: self._accepted(name, value) for name, value in (given or {}).items()}
         self._used: dict[str, list[Array]] = {}
 
+    names: ClassVar[tuple[str, ...]] = DEVIATES + UNIFORMS
+    prefix: ClassVar[str] = ""
+
     def _accepted(self, name: str, value: object) -> Array:
-        if name not in DEVIATES + UNIFORMS:
-            raise InputError(
-                f"noise has the key {name!r}, allowed are {', '.join(DEVIATES + UNIFORMS)}."
-            )
+        if name not in self.names:
+            raise InputError(f"noise has the key {name!r}, allowed are {', '.join(self.names)}.")
         array = as_array(value, self.T, f"noise[{name!r}]")
         if name in UNIFORMS and array.size and not (array.min() >= -0.5 and array.max() < 0.5):
             raise InputError(
@@ -83,6 +84,11 @@ class NoiseSource:
             values = self._addressed(name, count * columns, pass_).reshape(shape)
         self._used.setdefault(name, []).append(values)
         return values.reshape(count, columns)
+
+    def latest(self, name: str, pass_: int) -> Array | None:
+        """Noise of inputs or outputs in a pass, ``(N, columns)``, None if that pass used none."""
+        used = self._used.get(name, [])
+        return used[pass_].reshape(-1, used[pass_].shape[-1]) if pass_ < len(used) else None
 
     def weights(self, name: str, shape: tuple[int, ...]) -> Array:
         """Noise of the weights, one array for the whole forward pass."""
@@ -110,7 +116,7 @@ class NoiseSource:
 
     def _addressed(self, name: str, count: int, pass_: int) -> Array:
         draw = self.ops.normal if name in DEVIATES else self.ops.uniform
-        numbers = draw(self.seed, STREAMS[name], self.step, pass_, count)
+        numbers = draw(self.seed, STREAMS[self.prefix + name], self.step, pass_, count)
         if name in UNIFORMS:
             numbers = numbers - np.float32(0.5)
         return numbers.astype(self.T, copy=False)
@@ -123,3 +129,12 @@ class NoiseSource:
             name: np.stack(arrays) if stacked[name] else arrays[0]
             for name, arrays in self._used.items()
         }
+
+
+class BackwardNoise(NoiseSource):
+    """Noise arrays of one backward pass, whose inputs are the gradients of the outputs; it has streams of its own."""
+
+    names: ClassVar[tuple[str, ...]] = tuple(
+        name for name in NoiseSource.names if not name.startswith("weight")
+    )
+    prefix: ClassVar[str] = "backward_"

@@ -22,6 +22,7 @@ class Given:
     s: Array | None
     a: Array | None
     bias: Array | None
+    step: int
 
     @property
     def periphery(self) -> tuple[Array | None, Array | None, Array | None]:

@@ -74,6 +74,14 @@ class Converter:
 
 
 @dataclass(frozen=True)
+class ClipMask:
+    """Which outputs count as clipped: rounded ones beyond a bound, or (inclusive) core outputs that reach one."""
+
+    inclusive: bool
+    bound: Scalar
+
+
+@dataclass(frozen=True)
 class Core:
     """Typed settings of the analog product and its converters."""
 
@@ -85,23 +93,38 @@ class Core:
     noise_cap: Scalar
     iterative: bool
     beta_limit: float
+    mask: ClipMask
+
+
+def clip_mask(io: IOParameters, choice: str, T: DType) -> ClipMask:
+    """Typed settings of the mask of clipped outputs, with an infinite bound if there is none."""
+    inclusive = choice == "scaled_0_999"
+    bound = 0.999 * io.out_scale * io.out_bound if inclusive else io.out_bound
+    return ClipMask(inclusive, typed(bound if io.out_bound > 0 else math.inf, T, "the clip bound"))
 
 
 def converter(
-    side: str, res: float, bound: float, stochastic: bool, noise: float, asymmetry: float, T: DType
+    side: str,
+    res: float,
+    bound: float,
+    stochastic: bool,
+    noise: float,
+    asymmetry: float,
+    T: DType,
+    way: str = "forward",
 ) -> Converter:
-    """Settings of the converter on one side, ``inp`` or ``out``."""
+    """Settings of the converter on one side, ``inp`` or ``out``, of one pass."""
     return Converter(
-        step=typed_step(res, bound, T, f"forward.{side}_res"),
-        bound=typed(bound if bound > 0 else math.inf, T, f"forward.{side}_bound"),
+        step=typed_step(res, bound, T, f"{way}.{side}_res"),
+        bound=typed(bound if bound > 0 else math.inf, T, f"{way}.{side}_bound"),
         stochastic=stochastic and res > 0,
-        noise=typed(noise, T, f"forward.{side}_noise"),
+        noise=typed(noise, T, f"{way}.{side}_noise"),
         negative_factor=T.type(1 - asymmetry),
     )
 
 
-def core(io: IOParameters, T: DType) -> Core:
-    """Typed settings of ``forward``."""
+def core(io: IOParameters, T: DType, mask: str = "adc", way: str = "forward") -> Core:
+    """Typed settings of a pass; ``mask`` is the choice ``output_clip_mask``."""
     step = grid_step(io.inp_res, 1.0)
     limits = [float(io.max_bm_factor)]
     if step > 0 and io.inp_bound > 0:
@@ -110,16 +133,31 @@ def core(io: IOParameters, T: DType) -> Core:
     return Core(
         perfect=io.is_perfect,
         dac=converter(
-            "inp", io.inp_res, io.inp_bound, io.inp_sto_round, io.inp_noise, io.inp_asymmetry, T
+            "inp",
+            io.inp_res,
+            io.inp_bound,
+            io.inp_sto_round,
+            io.inp_noise,
+            io.inp_asymmetry,
+            T,
+            way,
         ),
         adc=converter(
-            "out", io.out_res, io.out_bound, io.out_sto_round, io.out_noise, io.out_asymmetry, T
+            "out",
+            io.out_res,
+            io.out_bound,
+            io.out_sto_round,
+            io.out_noise,
+            io.out_asymmetry,
+            T,
+            way,
         ),
-        out_scale=typed(io.out_scale, T, "forward.out_scale"),
+        out_scale=typed(io.out_scale, T, f"{way}.out_scale"),
         noise_management=management,
-        noise_cap=typed(io.nm_thres if io.nm_thres > 0 else math.inf, T, "forward.nm_thres"),
+        noise_cap=typed(io.nm_thres if io.nm_thres > 0 else math.inf, T, f"{way}.nm_thres"),
         iterative=io.bound_management != BoundManagementType.NONE,
         beta_limit=min(limits),
+        mask=clip_mask(io, mask, T),
     )
 
 
@@ -134,10 +172,15 @@ class Range:
     min_percentage: np.float32
     relative: bool
     scale: Scalar
+    grows: bool
+    min_output_percentage: np.float32
+    share_of_inputs: bool
 
 
-def input_range(p: InputRangeParameter, scale_applies: str, T: DType) -> Range | None:
-    """Typed settings of the input range, None if there is none."""
+def input_range(
+    p: InputRangeParameter, scale_applies: str, T: DType, percentage_of: str = "outputs"
+) -> Range | None:
+    """Typed settings of the input range, None if there is none; two choices say how they are read."""
     if not p.enable:
         return None
     scaled = p.gradient_relative or scale_applies == "always"
@@ -149,4 +192,7 @@ def input_range(p: InputRangeParameter, scale_applies: str, T: DType) -> Range |
         min_percentage=np.float32(p.input_min_percentage),
         relative=p.gradient_relative,
         scale=typed(p.gradient_scale if scaled else 1.0, T, "input_range.gradient_scale"),
+        grows=p.manage_output_clipping,
+        min_output_percentage=np.float32(p.output_min_percentage),
+        share_of_inputs=percentage_of == "inputs",
     )

@@ -48,8 +48,9 @@ def clipped(trace: Trace, x: Array, r: Scalar | None, c: Array, v: Array) -> Non
     )
 
 
-def modified(trace: Trace, kind: WeightModifierType, noise: NoiseSource, weight: Array) -> None:
+def modified(trace: Trace, config: Any, noise: NoiseSource, weight: Array) -> None:
     """Weight noise and the effective weight, which without a modifier is the stored one."""
+    kind = config.modifier.type if hasattr(config, "modifier") else WeightModifierType.NONE
     clause, used = MODIFIER.get(kind, "WM-2"), noise.used
     _add(
         trace,

@@ -105,6 +105,13 @@ class Tile:
         """Parameters and buffers after the step that follows an optimiser's, from the parameters after that one."""
         return values
 
+    def manual_update(self, values: dict[str, Array], lr: float) -> dict[str, Array]:
+        """Parameters after the weight updates that an optimiser step makes itself, from those after its own step."""
+        return values
+
+    def forget_updates(self) -> None:
+        """Drop the weight updates that an optimiser step has made."""
+
     def assign(self, values: Mapping[str, Array]) -> None:
         """Write values into the live arrays; an array of another shape replaces its predecessor."""
         for name, value in values.items():
@@ -173,7 +180,9 @@ class Tile:
         return gradient
 
     def _fixed_values(self) -> dict[str, object]:
-        return {name: attrgetter(name)(self.config) for name in FIXED_AT_CREATION}
+        parts = vars(self.config)
+        there = [name for name in FIXED_AT_CREATION if name.partition(".")[0] in parts]
+        return {name: attrgetter(name)(self.config) for name in there}
 
     def _create_state(self) -> None:
         T, mapping, p = self.dtype, self.config.mapping, self.config.pre_post.input_range
@@ -192,19 +201,23 @@ class Tile:
             holder["input_range"] = np.full(1, typed(p.init_value, T, "input_range.init_value"))
             self.buffers["input_range_update_idx"] = np.zeros(1, dtype=np.float32)
         if getattr(getattr(self.config, "forward", None), "out_noise_std", 0.0) > 0:
-            self.buffers["out_noise_values"] = self._drawn_out_noise()
+            self.buffers["out_noise_values"] = self._drawn_out_noise("forward", self.out_size)
 
     def _remap_type(self) -> WeightRemapType:
         return self.config.remap.type if hasattr(self.config, "remap") else WeightRemapType.NONE
 
+    def _noise_spread(self, spread: float) -> float:
+        """Spread of the output noise over the outputs, as a fraction of it."""
+        return spread if self.config.choices.out_noise_std == "fraction" else 1.0
+
     @np.errstate(all="ignore")
-    def _drawn_out_noise(self) -> Array:
-        T, io = self.dtype, self.config.forward
-        spread = io.out_noise_std if self.config.choices.out_noise_std == "fraction" else 1.0
-        strength = np.full((1, self.out_size), typed(io.out_noise, T, "forward.out_noise"))
-        deviates = self.ops.normal(self.seed, STREAMS["out_noise_std"], 0, 0, self.out_size)
+    def _drawn_out_noise(self, way: str, count: int, stream: str = "out_noise_std") -> Array:
+        T, io = self.dtype, getattr(self.config, way)
+        spread = typed(self._noise_spread(io.out_noise_std), T, f"{way}.out_noise_std")
+        strength = np.full((1, count), typed(io.out_noise, T, f"{way}.out_noise"))
+        deviates = self.ops.normal(self.seed, STREAMS[stream], 0, 0, count)
         noisy = self.ops.multiplicative_noise_weight(
-            strength, deviates.astype(T).reshape(1, -1), typed(spread, T, "forward.out_noise_std")
+            strength, deviates.astype(T).reshape(1, -1), spread
         )
         return np.abs(noisy[0])
 

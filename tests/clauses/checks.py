@@ -15,6 +15,7 @@ from hypothesis import Phase, given, settings
 
 from tests.clauses import (
     crossbar_oracle,
+    manual_oracle,
     network_oracle,
     oracle,
     quantiser_oracle,
@@ -35,11 +36,13 @@ MODULES = (
     "management",
     "network",
     "optimiser",
+    "output_clipping",
     "periphery",
     "product",
     "quantisers",
     "random",
     "range_search",
+    "row_management",
     "sums",
     "weights",
 )
@@ -50,6 +53,7 @@ ORACLES = (
     quantiser_oracle,
     range_oracle,
     crossbar_oracle,
+    manual_oracle,
 )
 Check = Callable[..., None]
 REJECTING = settings(

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import strategies as st
 
-from tests.clauses.checks import agree, cases
+from tests.clauses.checks import agree, awkward, cases
 from tests.exact import Array, Type, same
 from tests.strategies import batches, numbers, positive, sizes, typed, vectors, wide
 
@@ -172,3 +172,38 @@ def test_a_step_moves_the_logical_weight_as_if_there_were_no_scale(
 def test_merged_scale_commutes(ops: Any, case: Any) -> None:
     r, s = (np.array([value]) for value in case)
     same(ops.merged_scale(r, s), ops.merged_scale(s, r))
+
+
+@pytest.mark.clause("MS-4")
+@cases(case=typed(lambda T: sizes.flatmap(lambda n: vectors(T, n, positive(T)))))
+def test_rate_compensation(ops: Any, case: Any) -> None:
+    agree(ops, "rate_compensation", *case)
+
+
+@pytest.mark.clause("MS-4")
+def test_rate_compensation_by_hand(ops: Any, T: Type) -> None:
+    same(ops.rate_compensation(T([4])), T(0.25))
+    same(ops.rate_compensation(T([1, 3])), T(0.5))
+    same(ops.rate_compensation(T([1, 2, 4])), T(1) / (T(7) / T(3)))
+    for n in range(2, 9):
+        agree(ops, "rate_compensation", np.abs(awkward(T, n)))
+
+
+@st.composite
+def gradients_and_scales(draw: Any, T: Type) -> tuple[Any, ...]:
+    g = draw(batches(T))
+    s = draw(vectors(T, draw(st.sampled_from([1, g.shape[1]])), positive(T)))
+    return g, s, draw(positive(T))
+
+
+@pytest.mark.clause("MS-5")
+@cases(case=typed(gradients_and_scales))
+def test_unscaled_gradient(ops: Any, case: Any) -> None:
+    agree(ops, "unscaled_gradient", *case[0])
+
+
+@pytest.mark.clause("MS-5")
+def test_unscaled_gradient_by_hand(ops: Any, T: Type) -> None:
+    same(ops.unscaled_gradient(T([[1, -3]]), T([2, 4]), T(0.5)), T([[1, -1.5]]))
+    same(ops.unscaled_gradient(T([[1, -3]]), T([2]), T(1)), T([[0.5, -1.5]]))
+    agree(ops, "unscaled_gradient", awkward(T, 3, 7), np.abs(awkward(T, 7)), T(1) / T(7))

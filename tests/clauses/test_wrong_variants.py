@@ -10,6 +10,7 @@ from refsim import spec
 from tests.clauses import (
     wrong_core,
     wrong_crossbar,
+    wrong_manual,
     wrong_network,
     wrong_numbers,
     wrong_periphery,
@@ -27,6 +28,7 @@ WRONG = [
     *wrong_network.WRONG,
     *wrong_quantisers.WRONG,
     *wrong_ranges.WRONG,
+    *wrong_manual.WRONG,
 ]
 FIRST = {wrong.clause: wrong for wrong in reversed(WRONG)}
 CLAUSE = re.compile(r"\[([A-Z]{2}-\d+)\]$")

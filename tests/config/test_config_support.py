@@ -145,10 +145,51 @@ def test_a_bias_must_be_digital() -> None:
     check_torch_inference(config, bias=False)
 
 
-def test_managing_output_clipping_is_refused_with_a_range() -> None:
-    path = "pre_post.input_range.manage_output_clipping"
-    text = _message(_with(("pre_post.input_range.enable", True), (path, True)))
-    assert text == f"{path} is True, which is not part of this version of refsim."
+MANAGED: list[tuple[str, Any]] = [
+    ("pre_post.input_range.enable", True),
+    ("pre_post.input_range.manage_output_clipping", True),
+    ("forward.noise_management", NoiseManagementType.NONE),
+    ("forward.bound_management", BoundManagementType.NONE),
+]
+
+
+def test_managing_output_clipping_is_a_choice() -> None:
+    config = _with(*MANAGED)
+    check_torch_inference(config, bias=True)
+    config.choices = Choices.aihwkit()
+    assert _message(config) == (
+        "pre_post.input_range.manage_output_clipping is True, which "
+        "choices.output_clipping_on_autograd_path='refused' forbids."
+    )
+    config.pre_post.input_range.enable = False
+    check_torch_inference(config, bias=True)
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("forward.noise_management", NoiseManagementType.ABS_MAX, "NoiseManagementType.ABS_MAX"),
+        ("forward.noise_management", NoiseManagementType.CONSTANT, "NoiseManagementType.CONSTANT"),
+        (
+            "forward.bound_management",
+            BoundManagementType.ITERATIVE,
+            "BoundManagementType.ITERATIVE",
+        ),
+        ("forward.is_perfect", True, "so that no output is clipped"),
+        ("forward.out_bound", 0.0, "forward.out_bound is 0.0"),
+        ("forward.out_bound", -1.0, "forward.out_bound is -1.0"),
+        ("forward.out_bound", INF, "forward.out_bound is inf"),
+    ],
+)
+def test_managing_output_clipping_needs_a_bound_and_no_management(
+    path: str, value: Any, said: str
+) -> None:
+    config = _with(*MANAGED, ("forward.out_res", -1), (path, value))
+    text = _message(config)
+    assert text.startswith("pre_post.input_range.manage_output_clipping is True, but forward.")
+    assert said in text
+    config.pre_post.input_range.enable = False
+    check_torch_inference(config, bias=True)
 
 
 @pytest.mark.parametrize("side", ["inp", "out"])

@@ -68,9 +68,6 @@ def test_create_tile_passes_everything_on(tiles: ModuleType) -> None:
     ("cls", "tile"),
     [
         (QuantizedTorchInferenceRPUConfig, "QuantizedTorchInferenceTile"),
-        (InferenceRPUConfig, "InferenceTile"),
-        (CustomRPUConfig, "CustomTile"),
-        (FloatingPointRPUConfig, "FloatingPointTile"),
     ],
 )
 def test_a_tile_that_is_not_there(

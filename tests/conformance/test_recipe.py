@@ -9,6 +9,8 @@ import pytest
 
 from refsim import (
     Choices,
+    CustomRPUConfig,
+    InferenceRPUConfig,
     InputRangeParameter,
     IOParameters,
     MappingParameter,
@@ -29,6 +31,13 @@ CLASSES = [
     WeightModifierParameter,
     WeightRemapParameter,
 ]
+
+
+KINDS: dict[object, tuple[str, type]] = {
+    "inference": ("inference", InferenceRPUConfig),
+    "custom": ("custom", CustomRPUConfig),
+}
+"""Tiles of the manual path, with their configurations."""
 
 
 def case_of(recording: Recording, name: str) -> Case:
@@ -124,6 +133,18 @@ def test_the_supported_groups_are_those_whose_every_case_is_of_a_known_kind(
         except UnsupportedCase:
             unsupported.add(case.group)
     assert set(SUPPORTED_GROUPS) == set(recording.files) - unsupported
+
+
+def test_a_custom_tile_modifies_clips_and_remaps_no_weights(recording: Recording) -> None:
+    case = next(case for case in recording.cases if case.group == "g12_manual_custom")
+    changed = {**case.entries["spec"], "clip": {"type": "None"}}
+    with pytest.raises(UnsupportedCase, match=r"the recipe has entries .*: clip"):
+        plan(
+            recording,
+            replace(case, entries={**case.entries, "spec": changed}),
+            Choices.aihwkit(),
+            *KINDS["custom"],
+        )
 
 
 def test_an_unsupported_case_is_counted_and_fails_its_group(recording: Recording) -> None:

@@ -138,3 +138,17 @@ def test_every_configuration_can_be_explained(data: st.DataObject, T: Any) -> No
 def test_bad_input(change: dict[str, Any], error: type[Exception], sentence: str) -> None:
     with pytest.raises(error, match=sentence):
         explain(**{"config": config(), "x": X, "weight": W, "backend": "spec", **change})
+
+
+@pytest.mark.parametrize(("mask", "formula"), [("adc", "|t| > bₘ"), ("scaled_0_999", "|z| ≥ bₘ")])
+def test_growth_by_clipped_outputs_is_explained(mask: Any, formula: str) -> None:
+    made = config(
+        np.float32,
+        {"out_bound": 0.25},
+        {"manage_output_clipping": True},
+        choices=rs.Choices(output_clip_mask=mask),
+    )
+    found = {step.name: step for step in explain(made, X, W, backend="spec").backward}
+    assert found["output_clip_mask"].formula == formula
+    assert found["range_rule_with_growth"].formula == "R − (1 − pₒ)·r"
+    assert found["range_rule_with_decay"].formula.startswith("R₁")

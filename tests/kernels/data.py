@@ -305,6 +305,26 @@ def range_calls(T: Type, draw: Draw, N: int, I: int) -> Iterator[Call]:
     yield "least_loss", (losses, losses[:, ::-1].copy())
 
 
+def manual_calls(T: Type, draw: Draw, N: int, I: int, O: int) -> Iterator[Call]:
+    """Operations of the manual path."""
+    mask, peak = draw.mask(N, O), draw.positive(N)
+    for flag in (False, True):
+        yield "output_clip_mask", (draw(N, O), T(0.7), flag)
+        yield "rows_within_bound", (draw(N, O), T(1.5), flag)
+    yield "masked_gradient", (draw(N, O), mask)
+    yield "rate_compensation", (draw.positive(O),)
+    yield "row_sum_peak", (draw(N, I),)
+    yield "running_peak", (peak, T(-1), T(0.999), T(0.001))
+    yield "running_peak", (peak, T(0.3), T(0.999), T(0.001))
+    for limit in (T(1.5), T(np.inf)):
+        yield "sum_management_scale", (peak, peak * T(3.3), T(0.6), limit)
+    yield "unclipped_output_fraction", (mask, mask.size)
+    yield "unclipped_output_fraction", (mask, 7)
+    yield "unscaled_gradient", (draw(N, O), draw.positive(O), T(0.7))
+    yield "range_growth", (T(-1.1), T(0.3), np.float32(0.7), np.float32(0.95))
+    yield "range_growth", (T(-1.1), T(0.3), np.float32(0.97), np.float32(0.95))
+
+
 def random_calls(count: int) -> Iterator[Call]:
     """Operations on addresses."""
     zero = np.arange(5, dtype=np.uint64)
@@ -328,5 +348,6 @@ def calls(T: Type, N: int = 6, I: int = 37, O: int = 23) -> list[Call]:
         *weight_calls(T, draw, O, I),
         *scalar_calls(T),
         *range_calls(T, draw, N, I),
+        *manual_calls(T, draw, N, I, O),
         *random_calls(1001),
     ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,7 +87,16 @@ input_ranges = st.fixed_dictionaries(
         "input_min_percentage": st.sampled_from([0.95, 0.0, 0.5, 1.0]),
         "gradient_scale": mostly(1.0, 0.3, -2.0),
         "gradient_relative": st.booleans(),
+        "output_min_percentage": st.sampled_from([0.95, 0.5, 1.0]),
     }
+)
+readings = st.sampled_from(
+    [
+        rs.Choices(),
+        rs.Choices.aihwkit(),
+        rs.Choices(output_clip_mask="scaled_0_999"),
+        rs.Choices(output_percentage_of="inputs"),
+    ]
 )
 mappings = st.fixed_dictionaries(
     {
@@ -109,10 +119,22 @@ modifiers = st.fixed_dictionaries(
 )
 
 
+def manage_output_clipping(draw: st.DrawFn, made: Any) -> Any:
+    """The configuration, sometimes with output clipping managed, and with what that needs."""
+    if not draw(mostly(False, True)):
+        return made
+    made.pre_post.input_range.manage_output_clipping = True
+    made.choices.output_clipping_on_autograd_path = "supported"
+    io = made.forward
+    io.is_perfect, io.noise_management, io.bound_management = False, NM.NONE, BM.NONE
+    io.out_bound = draw(st.sampled_from([1.0, 0.4, 0.1]))
+    return made
+
+
 @st.composite
 def configs(draw: st.DrawFn, T: Type) -> Any:
     """Configurations that a tile on the autograd path honours."""
-    return rs.TorchInferenceRPUConfig(
+    made = rs.TorchInferenceRPUConfig(
         runtime=runtime(T),
         pre_post=rs.PrePostProcessingParameter(
             input_range=rs.InputRangeParameter(**draw(input_ranges))
@@ -120,8 +142,9 @@ def configs(draw: st.DrawFn, T: Type) -> Any:
         forward=rs.IOParameters(**draw(io_parameters)),
         mapping=rs.MappingParameter(**draw(mappings)),
         modifier=rs.WeightModifierParameter(**draw(modifiers)),
-        choices=draw(st.sampled_from([rs.Choices(), rs.Choices.aihwkit()])),
+        choices=copy.deepcopy(draw(readings)),
     )
+    return manage_output_clipping(draw, made)
 
 
 # --- states and data ----------------------------------------------------------------------------
@@ -156,7 +179,7 @@ def edges(T: Type, config: Any, r: Scalar) -> st.SearchStrategy[Any]:
     near = [r, np.nextafter(r, T(0)), np.nextafter(r, T(np.inf)), T(0), T(-0.0)]
     tiny = [np.finfo(T).smallest_subnormal, np.finfo(T).smallest_normal]
     points = [T(sign * value) for value in near + tiny for sign in (1, -1)]
-    io = config.forward
+    io = getattr(config, "forward", rs.IOParameters(is_perfect=True))
     step = 2 * abs(io.inp_bound) * (1 / io.inp_res if io.inp_res > 1 else max(io.inp_res, 0))
     with np.errstate(under="ignore"):
         tied = ties(T, T(step) * r, most=8) if step > 0 else st.nothing()
@@ -174,9 +197,9 @@ def batch(draw: st.DrawFn, T: Type, lead: tuple[int, ...], columns: int, element
 
 
 @st.composite
-def cases(draw: st.DrawFn, T: Type, count: int = 2) -> Case:
+def cases(draw: st.DrawFn, T: Type, count: int = 2, build: Any = configs) -> Case:
     """A tile with ``count`` batches; sometimes with values that overflow."""
-    made = draw(configs(T))
+    made = draw(build(T))
     O, I = draw(st.integers(1, 3)), draw(st.integers(1, 4))
     values = moderate(T) | wide(T) if draw(st.integers(0, 9)) == 0 else moderate(T)
     state = {"weight": draw(arrays(T, (O, I), values))}

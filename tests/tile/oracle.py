@@ -354,11 +354,40 @@ class Tile:
             rule = rule * r
         if p.gradient_relative or self.config.choices.gradient_scale_applies == "always":
             rule = rule * self.of(p.gradient_scale)
-        if p.decay > 0 and edges:
-            inside = sum(abs(v) < r for v, _ in edges)
-            part = round_to(np.float32, Fraction(inside, len(edges)))
-            if part > round_to(np.float32, Fraction(p.input_min_percentage)):
-                rule = rule + self.of(p.decay) * r
+        rule = self.with_decay(self.with_growth(rule), [v for v, _ in edges])
         g_s = g if self.s is None else g * self.s
         residual = total(T, g_s, self.z) - total(T, dv, self.v) / r
         return rule + residual
+
+    def with_growth(self, rule: Number) -> Number:
+        """The rule with the growth term of output clipping."""
+        p, choices, r = self.config.pre_post.input_range, self.config.choices, self.r
+        mask = self.clipped() if p.manage_output_clipping else None
+        if mask is None or r is None:
+            return rule
+        count = len(self.x.flat) if choices.output_percentage_of == "inputs" else len(mask)
+        if count == 0:
+            return rule
+        part = round_to(np.float32, 1 - Fraction(sum(mask), count))
+        if part < round_to(np.float32, Fraction(p.output_min_percentage)):
+            rule = rule - (self.of(1) - Number(self.T, float(part))) * r
+        return rule
+
+    def clipped(self) -> list[bool] | None:
+        """For each output whether it counts as clipped; None without a bound to tell."""
+        io, choice = self.config.forward, self.config.choices.output_clip_mask
+        if io.out_bound <= 0 or (choice == "adc" and io.is_perfect):
+            return None
+        if choice == "adc":
+            return [bool(abs(t) > self.of(io.out_bound)) for t in self.t.flat]
+        limit = self.of(0.999 * io.out_scale * io.out_bound)
+        return [bool(abs(z) >= limit) for z in self.z.flat]
+
+    def with_decay(self, rule: Number, inputs: list[Number]) -> Number:
+        """The rule with its decay, if enough of the inputs lie inside the range."""
+        p, r = self.config.pre_post.input_range, self.r
+        if p.decay > 0 and inputs and r is not None:
+            part = round_to(np.float32, Fraction(sum(abs(v) < r for v in inputs), len(inputs)))
+            if part > round_to(np.float32, Fraction(p.input_min_percentage)):
+                rule = rule + self.of(p.decay) * r
+        return rule

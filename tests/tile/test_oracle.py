@@ -42,10 +42,13 @@ class Addressed(Mapping[str, Array]):
     def numbers(self, name: str, pass_: int) -> Array:
         shape = self.shapes[name.split("_")[0]]
         index = np.arange(np.prod(shape, dtype=int)).reshape(shape)
-        address = (self.case.seed, name, self.step, index, pass_)
+        address = (self.case.seed, self.stream(name), self.step, index, pass_)
         if name.endswith("noise"):
             return rs.random.normal(*address).astype(self.case.T)
         return (rs.random.uniform(*address) - np.float32(0.5)).astype(self.case.T)
+
+    def stream(self, name: str) -> str:
+        return name
 
     def __iter__(self) -> Iterator[str]:
         return iter(())

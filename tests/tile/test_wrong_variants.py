@@ -11,7 +11,7 @@ import pytest
 from hypothesis import Phase, given, settings
 
 import refsim as rs
-from refsim.tile import core, modifier
+from refsim.tile import core, modifier, output_clipping
 from refsim.tile import settings as tile_settings
 from tests.strategies import dtypes
 from tests.tile.cases import Case, cases
@@ -51,8 +51,8 @@ def shortcut_despite_input_noise(patch: pytest.MonkeyPatch) -> None:
 def changed_range_sums(patch: pytest.MonkeyPatch, change: Callable[[Any, Any], Any]) -> None:
     original = Tile._range_gradient
 
-    def changed(tile: Any, given: Any, sums: Any, trace: Any) -> Any:
-        return original(tile, given, sums and change(given, sums), trace)
+    def changed(tile: Any, given: Any, sums: Any, *rest: Any) -> Any:
+        return original(tile, given, sums and change(given, sums), *rest)
 
     patch.setattr(Tile, "_range_gradient", changed)
 
@@ -119,8 +119,8 @@ def changed_settings(**changes: Callable[[Any], Any]) -> Patch:
     def apply(patch: pytest.MonkeyPatch) -> None:
         original = tile_settings.core
 
-        def changed(io: Any, T: Any) -> Any:
-            s = original(io, T)
+        def changed(*given_: Any, **named: Any) -> Any:
+            s = original(*given_, **named)
             return replace(s, **{name: change(s) for name, change in changes.items()})
 
         patch.setattr(tile_settings, "core", changed)
@@ -128,7 +128,23 @@ def changed_settings(**changes: Callable[[Any], Any]) -> Patch:
     return apply
 
 
+def without_growth(patch: pytest.MonkeyPatch) -> None:
+    patch.setattr(output_clipping, "grown", lambda ops, rule, record, trace, mask=None: rule)
+
+
+def clipped_outputs_at_the_bound(patch: pytest.MonkeyPatch) -> None:
+    original = output_clipping.clip_mask
+
+    def changed(ops: Any, r: Any) -> Any:
+        mask = replace(r.settings.mask, inclusive=not r.settings.mask.inclusive)
+        return original(ops, replace(r, settings=replace(r.settings, mask=mask)))
+
+    patch.setattr(output_clipping, "clip_mask", changed)
+
+
 VARIANTS: dict[str, Patch] = {
+    "no growth by clipped outputs": without_growth,
+    "the other mask of clipped outputs": clipped_outputs_at_the_bound,
     "no gradient through the divisor of noise management": without_management_term,
     "no all-zero shortcut": without_shortcut,
     "all-zero shortcut despite input noise": shortcut_despite_input_noise,

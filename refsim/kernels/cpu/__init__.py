@@ -64,14 +64,22 @@ from .network import (
 from .optimiser import (
     sgd_step,
 )
+from .output_clipping import (
+    masked_gradient,
+    output_clip_mask,
+    range_growth,
+    unclipped_output_fraction,
+)
 from .periphery import (
     mapping_scales,
     merged_scale,
+    rate_compensation,
     row_scaled,
     scaled_output,
     shifted_output,
     stored_weight,
     stored_weight_gradient,
+    unscaled_gradient,
 )
 from .product import (
     matrix_product,
@@ -109,6 +117,12 @@ from .range_search import (
     skewed_candidates,
     softmax_losses,
     symmetric_candidates,
+)
+from .row_management import (
+    row_sum_peak,
+    rows_within_bound,
+    running_peak,
+    sum_management_scale,
 )
 from .sums import (
     column_product_totals,
@@ -158,6 +172,7 @@ __all__ = [
     "management_gradient",
     "management_scale",
     "mapping_scales",
+    "masked_gradient",
     "matrix_product",
     "mean",
     "merged_scale",
@@ -166,6 +181,7 @@ __all__ = [
     "normal",
     "on_grid",
     "outer_product_sum",
+    "output_clip_mask",
     "per_sample_product",
     "per_sample_transposed_product",
     "percentile_range",
@@ -178,10 +194,12 @@ __all__ = [
     "quantiser_scale",
     "range_decay",
     "range_from_data",
+    "range_growth",
     "range_input_gradient",
     "range_residual",
     "range_rule",
     "range_rule_sums",
+    "rate_compensation",
     "relu",
     "relu_gradient",
     "rescaled_output",
@@ -189,6 +207,9 @@ __all__ = [
     "row_max",
     "row_product_totals",
     "row_scaled",
+    "row_sum_peak",
+    "rows_within_bound",
+    "running_peak",
     "scale_gradient",
     "scaled_input",
     "scaled_output",
@@ -205,13 +226,16 @@ __all__ = [
     "stored_step_gradient",
     "stored_weight",
     "stored_weight_gradient",
+    "sum_management_scale",
     "symmetric_candidates",
     "symmetric_step",
     "total",
     "transposed_product",
     "unclipped_fraction",
+    "unclipped_output_fraction",
     "uniform",
     "unit_circle",
+    "unscaled_gradient",
     "value_range",
     "widest_range",
     "within_bound",

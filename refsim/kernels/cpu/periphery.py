@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from .arrays import QUIET, Array, Scalar
 from .management import row_abs_max
+from .sums import mean
 
 
 @QUIET
@@ -54,12 +55,26 @@ def stored_weight_gradient(gradient: Array, scale: Array) -> Array:
     return gradient / scale[:, None] / scale[:, None]
 
 
+@QUIET
+def rate_compensation(scale: Array) -> Scalar:
+    """Factor on the learning rate of the manual path with ``weight_scaling_lr_compensation``. [MS-4]"""
+    return scale.dtype.type(1) / mean(scale)
+
+
+@QUIET
+def unscaled_gradient(g: Array, scale: Array, compensation: Scalar) -> Array:
+    """Gradient of the output as the weight gradient of the manual path takes it. [MS-5]"""
+    return g / (scale * compensation)
+
+
 __all__ = [
     "mapping_scales",
     "merged_scale",
+    "rate_compensation",
     "row_scaled",
     "scaled_output",
     "shifted_output",
     "stored_weight",
     "stored_weight_gradient",
+    "unscaled_gradient",
 ]
