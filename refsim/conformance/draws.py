@@ -124,7 +124,8 @@ class Draw:
 
     def moderate_near(self, shape: tuple[int, ...], edge: Scalar) -> Array:
         """Numbers of the size of data, a third of them exactly at an edge or one unit beside it."""
-        around = [np.nextafter(edge, self.T.type(to)) for to in (-np.inf, np.inf)]
+        with np.errstate(all="ignore"):
+            around = [np.nextafter(edge, self.T.type(to)) for to in (-np.inf, np.inf)]
         table = np.array([edge, *around, -edge], dtype=self.T)
         return np.where(
             self.rng.random(shape) < 0.3, self.rng.choice(table, size=shape), self.moderate(*shape)

@@ -34,7 +34,9 @@ def plant(monkeypatch: pytest.MonkeyPatch) -> Plant:
     def planted(**functions: Any) -> None:
         overlay = SimpleNamespace(**{**vars(spec), **functions})
         monkeypatch.setattr(
-            backends, "load", lambda name: overlay if name == "cpu" else original(name)
+            backends,
+            "load",
+            lambda name, matmul="exact": overlay if name == "cpu" else original(name, matmul),
         )
 
     return planted
@@ -192,7 +194,7 @@ def test_a_fault_is_traced_to_its_clause_in_tiles_of_the_manual_path(plant: Plan
 
 
 def test_a_failing_function_is_found_in_whole_tiles(plant: Plant) -> None:
-    plant(rescaled_output=lambda z, sigma, out_scale: 1 / 0)
+    plant(input_scale=lambda alpha, beta: 1 / 0)
     found = verify(["cpu"], effort=Effort(cases=0, runs=6, every=400))
     assert next(text for _, _, text in found.groups["cpu"][0].failures).startswith(
         "the replay stopped with ZeroDivisionError"

@@ -31,7 +31,9 @@ MAKERS: list[tuple[Callable[..., None], dict[str, Any], list[str]]] = [
 ]
 
 
-@pytest.mark.parametrize(("main", "settings", "names"), MAKERS, ids=lambda v: str(v)[:40])
+@pytest.mark.parametrize(
+    ("main", "settings", "names"), MAKERS, ids=[maker[2][0] for maker in MAKERS]
+)
 def test_the_code_of_a_figure_runs(
     tmp_path: Path, main: Callable[..., None], settings: dict[str, Any], names: list[str]
 ) -> None:

@@ -21,6 +21,7 @@ def quiet_floats() -> Iterator[None]:
 def two_threads(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """Two threads, whatever the machine has, and for arrays that are quick to test."""
     monkeypatch.setattr(threads, "ELEMENTS", 200_000)
+    monkeypatch.setattr(threads, "MULTIPLY_ADDS", 20_000_000)
     before = threads.get_num_threads()
     threads.set_num_threads(2)
     yield

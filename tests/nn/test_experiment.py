@@ -111,7 +111,7 @@ def test_the_network_in_a_checkpoint_answers_the_same(tmp_path: Path) -> None:
         assert nn.accuracy(model, data.test_x, data.test_y) == result.test_accuracy
     lines = [json.loads(line) for line in (tmp_path / METRICS).read_text().splitlines()]
     assert [line.get("epoch") for line in lines] == [0, 1, 2, None]
-    assert lines[-1] == {"test_accuracy": result.test_accuracy}
+    assert lines[-1] == {"test_accuracy": result.test_accuracy, "golden": True}
     assert [line["loss"] for line in lines[:3]] == [epoch.loss for epoch in result.epochs]
 
 

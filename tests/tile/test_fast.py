@@ -16,8 +16,10 @@ from tests.exact import Array, Type, same
 from tests.kernels import data
 
 SIZES = st.tuples(*[st.integers(1, 40)] * 3)
-WITHOUT_FLOOR = [
-    kind for kind in data.PAIRS if kind not in ("special", "everywhere", "low product")
+MODERATE = [
+    kind
+    for kind in data.PAIRS
+    if "everywhere" not in kind and kind not in ("special", "low product")
 ]
 
 
@@ -46,7 +48,7 @@ def within_the_bound(found: Array, exact: Array, magnitudes: Array, terms: int) 
     return bool((np.abs(found.astype(float) - exact) <= gamma * magnitudes + floor).all())
 
 
-@pytest.mark.parametrize("kind", WITHOUT_FLOOR)
+@pytest.mark.parametrize("kind", MODERATE)
 @given(sizes=SIZES, seed=st.integers(0, 2**32))
 @settings(deadline=None, max_examples=25)
 def test_products_are_within_their_bound(kind: str, sizes: tuple[int, ...], seed: int) -> None:
@@ -71,7 +73,7 @@ def test_products_are_within_their_bound(kind: str, sizes: tuple[int, ...], seed
 @pytest.mark.parametrize("backend", ["spec", "cpu"])
 def test_only_products_are_replaced(backend: str) -> None:
     exact, replaced = backends.load(backend), backends.load(backend, "fast")
-    assert set(vars(replaced)) == set(exact.__all__)
+    assert set(vars(replaced)) == {*exact.__all__, "threads"}
     same_functions = {
         name for name in exact.__all__ if getattr(replaced, name) is getattr(exact, name)
     }
