@@ -26,6 +26,7 @@ STREAMS = {
     "weight_init": 8,
     "shuffle": 9,
     "data_split": 10,
+    "calibration_cache": 11,
 }
 
 

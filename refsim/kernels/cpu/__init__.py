@@ -6,6 +6,10 @@ from .backward import (
     adc_gradient,
     dac_gradient,
 )
+from .calibration import (
+    moving_range,
+    quantile,
+)
 from .converters import (
     analog_to_digital,
     clip,
@@ -69,6 +73,10 @@ from .random import (
     uniform,
     unit_circle,
 )
+from .splits import (
+    split_sizes,
+    split_sum,
+)
 from .sums import (
     column_product_totals,
     column_totals,
@@ -113,6 +121,7 @@ __all__ = [
     "matrix_product",
     "mean",
     "merged_scale",
+    "moving_range",
     "multiplicative_noise_weight",
     "normal",
     "on_grid",
@@ -121,6 +130,7 @@ __all__ = [
     "per_sample_transposed_product",
     "philox",
     "product_total",
+    "quantile",
     "range_decay",
     "range_from_data",
     "range_input_gradient",
@@ -139,6 +149,8 @@ __all__ = [
     "sgd_step",
     "shifted_output",
     "softmax",
+    "split_sizes",
+    "split_sum",
     "standard_deviation",
     "stored_weight",
     "stored_weight_gradient",
