@@ -7,11 +7,17 @@ import re
 import pytest
 
 from refsim import spec
-from tests.clauses import wrong_core, wrong_network, wrong_numbers, wrong_periphery
+from tests.clauses import wrong_arrays, wrong_core, wrong_network, wrong_numbers, wrong_periphery
 from tests.clauses.checks import generated_checks_of, rejects, worked_checks_of
 from tests.clauses.wrong import Wrong
 
-WRONG = [*wrong_numbers.WRONG, *wrong_core.WRONG, *wrong_periphery.WRONG, *wrong_network.WRONG]
+WRONG = [
+    *wrong_numbers.WRONG,
+    *wrong_core.WRONG,
+    *wrong_periphery.WRONG,
+    *wrong_network.WRONG,
+    *wrong_arrays.WRONG,
+]
 FIRST = {wrong.clause: wrong for wrong in reversed(WRONG)}
 CLAUSE = re.compile(r"\[([A-Z]{2}-\d+)\]$")
 
