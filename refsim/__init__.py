@@ -66,7 +66,13 @@ _HOMES = {
         "VectorError",
     ),
     "refsim.nn": ("SGD",),
-    "refsim.tile": ("TileModuleArray", "TorchInferenceTile", "Trace"),
+    "refsim.tile": (
+        "QuantizedTileModuleArray",
+        "QuantizedTorchInferenceTile",
+        "TileModuleArray",
+        "TorchInferenceTile",
+        "Trace",
+    ),
     "refsim.tile.checkpoint": ("load", "save"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
@@ -98,6 +104,8 @@ if TYPE_CHECKING:
     from refsim.config import *  # noqa: F403
     from refsim.errors import *  # noqa: F403
     from refsim.nn import SGD as SGD
+    from refsim.tile import QuantizedTileModuleArray as QuantizedTileModuleArray
+    from refsim.tile import QuantizedTorchInferenceTile as QuantizedTorchInferenceTile
     from refsim.tile import TileModuleArray as TileModuleArray
     from refsim.tile import TorchInferenceTile as TorchInferenceTile
     from refsim.tile import Trace as Trace

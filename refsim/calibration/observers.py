@@ -133,7 +133,7 @@ class MovingQuantile(Moving):
         """A batch counts if its quantile is positive; the quantile of 1 is the largest magnitude."""
         largest = self.settings.quantile == 1
         value = self.tile.ops.abs_max(rows) if largest else self.quantile(rows)
-        return self.tile.ops.moving_range(r, k, value) if value > 0 else None
+        return self.tile.ops.averaged_range(r, k, value) if value > 0 else None
 
 
 class MovingStd(Moving):

@@ -23,6 +23,8 @@ SUPPORTED_GROUPS: Final = (
     "g03_range_mvm",
     "g04_mapping",
     "g05_post_update",
+    "g10_array",
+    "g11_calibration",
 )
 """The groups of the recorded vectors whose every case this version replays."""
 

@@ -339,7 +339,7 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "matrix_product": _product,
     "mean": _one_array,
     "merged_scale": lambda d: (d.scales(1), d.scales(d.O)),
-    "moving_range": lambda d: (d.signed_range(), d.of(0, 1, 2, 99, 2**24), d.positive()),
+    "averaged_range": lambda d: (d.signed_range(), d.of(0, 1, 2, 99, 2**24), d.positive()),
     "multiplicative_noise_weight": _weight_noise,
     "normal": _address,
     "on_grid": _grid,

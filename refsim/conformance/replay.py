@@ -15,7 +15,7 @@ from typing import Final, NamedTuple
 from refsim.config import Choices
 from refsim.errors import ConfigError
 
-from . import replay_arrays, replay_calibration, replay_tile
+from . import replay_arrays, replay_calibration, replay_quantised_arrays, replay_tile
 from .comparison import CaseResult, Comparison
 from .recipe import UnsupportedCase
 from .vectors import Arrays, Case, Recording
@@ -43,6 +43,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "torch": Kind(replay_tile.replay_tile, replay_tile.INPUTS),
         "array": Kind(replay_arrays.replay_array, replay_arrays.INPUTS),
+        "quant_array": Kind(
+            replay_quantised_arrays.replay_quantised_array, replay_quantised_arrays.INPUTS
+        ),
         "calibration": Kind(replay_calibration.replay_calibration, replay_calibration.INPUTS),
     }
 )

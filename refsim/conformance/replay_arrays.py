@@ -16,7 +16,7 @@ from .comparison import Comparison
 from .recipe import Plan, Step, UnsupportedCase, plan
 from .vectors import Case, Recording
 
-__all__ = ["INPUTS", "replay_array"]
+__all__ = ["INPUTS", "ArrayReplay", "as_tile", "checked_states", "replay_array"]
 
 INPUTS: Final = re.compile(r"W|b|s\d+_[xg]")
 """Names of the arrays that were given to the array of tiles."""
@@ -31,7 +31,7 @@ _GRADIENTS: Final = {
     "dr": "input_range",
     "dout_scaling": "out_scaling_alpha",
 }
-_COUNTER: Final = re.compile(r"(t\d+_\d+_)range_counter")
+_COUNTER: Final = re.compile(r"t\d+_\d+_range_counter")
 
 
 def replay_array(
@@ -44,19 +44,15 @@ def replay_array(
     UnsupportedCase, ConfigError
         If there is something in the case that this version does not have.
     """
-    todo = plan(recording, _as_tile(case), choices)
-    counters = _counters(case.entries.get("states"))
+    todo = plan(recording, as_tile(case), choices)
+    states = checked_states(case.entries.get("states"), _COUNTER)
     array = TileModuleArray(
         todo.out_size, todo.in_size, todo.config, bias=todo.bias, backend=backend
     )
-    replayed = _Replay(run.arrays, run.result, array=array)
-    with replayed.until_an_error():
-        replayed.start(todo)
-        for k, (step, counted) in enumerate(zip(todo.steps, counters, strict=True)):
-            replayed.step(k, step, counted, todo.lr)
+    ArrayReplay(run.arrays, run.result, array=array).whole(todo, states)
 
 
-def _as_tile(case: Case) -> Case:
+def as_tile(case: Case) -> Case:
     """The case with a recipe of one tile; what the states say of the tiles of an array is read apart."""
     recipe, states = case.entries["spec"], case.entries.get("states")
     plain = [{} for _ in states] if isinstance(states, list) else states
@@ -65,25 +61,28 @@ def _as_tile(case: Case) -> Case:
     )
 
 
-def _counters(states: Any) -> list[dict[str, float]]:
-    """The counters of the initialisation from data after each step, by the place of the tile."""
-    counters = []
-    for state in states if isinstance(states, list) else []:
-        found: dict[str, float] = {}
-        for name, value in (state if isinstance(state, Mapping) else {}).items():
-            match = _COUNTER.fullmatch(name)
-            if match is None or type(value) is not float:
-                raise UnsupportedCase(f"a state has {name} = {value!r}, which is not a counter")
-            found[match[1]] = value
-        counters.append(found)
-    return counters
+def checked_states(states: Any, known: re.Pattern[str]) -> list[Mapping[str, Any]]:
+    """What the states say after each step; a name that is not known makes the case unsupported."""
+    found = states if isinstance(states, list) else []
+    for state in found:
+        for name in state if isinstance(state, Mapping) else [repr(state)]:
+            if known.fullmatch(name) is None:
+                raise UnsupportedCase(f"a state has {name}, which is not in this version")
+    return found
 
 
 @dataclass
-class _Replay(Comparison):
+class ArrayReplay(Comparison):
     """An array on its way through the steps of a case."""
 
     array: TileModuleArray = field(kw_only=True)
+
+    def whole(self, todo: Plan, states: list[Mapping[str, Any]]) -> None:
+        """All steps."""
+        with self.until_an_error():
+            self.start(todo)
+            for k, (step, state) in enumerate(zip(todo.steps, states, strict=True)):
+                self.step(k, step, state, todo.lr)
 
     def start(self, todo: Plan) -> None:
         """Weights and bias as given to the recording library."""
@@ -95,14 +94,14 @@ class _Replay(Comparison):
             self.compare(f"{place}init_mapping_scales", tile.value("mapping_scales"))
             self.impose(tile, f"{place}init_")
 
-    def step(self, k: int, step: Step, counters: Mapping[str, float], lr: float) -> None:
+    def step(self, k: int, step: Step, state: Mapping[str, Any], lr: float) -> None:
         """One step, and then the recorded state in place of refsim's."""
         array = self.array
         array.train(step.training).zero_grad()
         self.compare(f"s{k}_y", array.forward(self.arrays[f"s{k}_x"]))
         for place, tile in array.named_tiles().items():
             self.compare(f"s{k}_{place}r", tile.value("input_range"))
-            self.compare_counter(k, place, tile, counters.get(place))
+            self.compare_counter(k, place, tile, state.get(f"{place}range_counter"))
         if step.backward:
             self.compare(f"s{k}_dx", array.backward(self.arrays[f"s{k}_g"]))
             self.compare(f"s{k}_db", array.gradients.get("bias"))
@@ -133,7 +132,7 @@ class _Replay(Comparison):
             if recorded is not None and present is not None and recorded.shape == present.shape:
                 present[...] = recorded
 
-    def compare_counter(self, k: int, place: str, tile: Tile, recorded: float | None) -> None:
+    def compare_counter(self, k: int, place: str, tile: Tile, recorded: Any) -> None:
         """The counter of the initialisation from data, which must be exact; then the recorded one is in force."""
         counter = tile.value("input_range_update_idx")
         found = None if counter is None else float(counter[0])

@@ -394,3 +394,34 @@ def normal_pair(
     radius = np.sqrt(mul(np.float32(-2), logarithm))
     cosine, sine = unit_circle(unit(angular), cosines, sines)
     return mul(radius, cosine), mul(radius, sine)
+
+
+# quantisers
+
+
+def level(x: Number, scale: Number, zero: Number) -> Number:
+    """Code before the clip. [QU-8]"""
+    return add(np.rint(x / scale), zero)
+
+
+def code(x: Number, scale: Number, zero: Number, low: Number, high: Number) -> Number:
+    """Integer code. [QU-8]"""
+    m = level(x, scale, zero)
+    return low if m < low else (high if m > high else m)
+
+
+def quantised(x: Number, scale: Number, zero: Number, low: Number, high: Number) -> Number:
+    """Value on the grid. [QU-9]"""
+    return mul(scale, add(code(x, scale, zero, low, high), -zero))
+
+
+def inside(x: Number, scale: Number, zero: Number, low: Number, high: Number) -> bool:
+    """Whether a code is not clipped. [QU-10, QU-11, QU-13]"""
+    m = level(x, scale, zero)
+    return (m >= low) & (m <= high)
+
+
+def step_error(x: Number, scale: Number, zero: Number, low: Number, high: Number) -> Number:
+    """Derivative of a quantised value with respect to its scale. [QU-11]"""
+    steps = add(code(x, scale, zero, low, high), -zero)
+    return add(steps, -(x / scale)) if inside(x, scale, zero, low, high) else steps

@@ -56,7 +56,7 @@ class Group:
 
     def update(self, tile: Tile, name: str, velocity: Array | None) -> tuple[Array, Array | None]:
         """New value and velocity of a parameter."""
-        T = tile.dtype
+        T = tile.parameters[name].dtype
         return tile.ops.sgd_step(  # type: ignore[no-any-return]
             tile.parameters[name],
             tile.checked_gradient(name),

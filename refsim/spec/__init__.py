@@ -7,7 +7,7 @@ from .backward import (
     dac_gradient,
 )
 from .calibration import (
-    moving_range,
+    averaged_range,
     quantile,
 )
 from .converters import (
@@ -20,6 +20,12 @@ from .converters import (
 from .elementary import (
     exp,
     log,
+)
+from .estimators import (
+    moving_range,
+    percentile_range,
+    value_range,
+    widest_range,
 )
 from .input_range import (
     clipped_input,
@@ -67,6 +73,22 @@ from .product import (
     per_sample_transposed_product,
     transposed_product,
 )
+from .quantisers import (
+    asymmetric_step,
+    code_range,
+    quantised,
+    quantised_codes,
+    quantised_gradient,
+    quantiser_range,
+    quantiser_scale,
+    scale_gradient,
+    stored_step,
+    stored_step_gradient,
+    symmetric_step,
+    zero_float_gradient,
+    zero_point,
+    zero_point_gradient,
+)
 from .random import (
     normal,
     philox,
@@ -101,9 +123,12 @@ __all__ = [
     "add_peak_gradient",
     "additive_noise_weight",
     "analog_to_digital",
+    "asymmetric_step",
+    "averaged_range",
     "clip",
     "clipped_input",
     "clipped_weight",
+    "code_range",
     "column_product_totals",
     "column_totals",
     "cross_entropy",
@@ -128,9 +153,15 @@ __all__ = [
     "outer_product_sum",
     "per_sample_product",
     "per_sample_transposed_product",
+    "percentile_range",
     "philox",
     "product_total",
     "quantile",
+    "quantised",
+    "quantised_codes",
+    "quantised_gradient",
+    "quantiser_range",
+    "quantiser_scale",
     "range_decay",
     "range_from_data",
     "range_input_gradient",
@@ -144,6 +175,7 @@ __all__ = [
     "row_max",
     "row_product_totals",
     "row_scaled",
+    "scale_gradient",
     "scaled_input",
     "scaled_output",
     "sgd_step",
@@ -152,12 +184,20 @@ __all__ = [
     "split_sizes",
     "split_sum",
     "standard_deviation",
+    "stored_step",
+    "stored_step_gradient",
     "stored_weight",
     "stored_weight_gradient",
+    "symmetric_step",
     "total",
     "transposed_product",
     "unclipped_fraction",
     "uniform",
     "unit_circle",
+    "value_range",
+    "widest_range",
     "within_bound",
+    "zero_float_gradient",
+    "zero_point",
+    "zero_point_gradient",
 ]

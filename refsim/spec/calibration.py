@@ -44,7 +44,7 @@ def quantile(x: Array, index: int, fraction: Scalar) -> Scalar:
     return np.minimum(lower + fraction * (upper - lower), upper) + zero
 
 
-def moving_range(r: Scalar, counter: Scalar, value: Scalar) -> Scalar:
+def averaged_range(r: Scalar, counter: Scalar, value: Scalar) -> Scalar:
     r"""Input range after one more batch of a moving calibration. [CA-2]
 
     .. math:: r' = \left|\frac{r k + v}{k + 1}\right|
@@ -67,10 +67,10 @@ def moving_range(r: Scalar, counter: Scalar, value: Scalar) -> Scalar:
     Examples
     --------
     >>> T = np.float64
-    >>> print(moving_range(T(3), T(1), T(1)))
+    >>> print(averaged_range(T(3), T(1), T(1)))
     2.0
     """
     return np.abs((r * counter + value) / (counter + counter.dtype.type(1)))
 
 
-__all__ = ["moving_range", "quantile"]
+__all__ = ["averaged_range", "quantile"]

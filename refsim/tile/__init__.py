@@ -4,7 +4,22 @@ from __future__ import annotations
 
 from .array import TileModuleArray
 from .difference import Difference
+from .quantisation_manager import QuantisationManager, RangeState
+from .quantised_array import QuantizedTileModuleArray
+from .quantised_torch_inference import QuantizedTorchInferenceTile
+from .quantiser import Quantiser
 from .torch_inference import TorchInferenceTile
 from .trace import Stage, Trace
 
-__all__ = ["Difference", "Stage", "TileModuleArray", "TorchInferenceTile", "Trace"]
+__all__ = [
+    "Difference",
+    "QuantisationManager",
+    "Quantiser",
+    "QuantizedTileModuleArray",
+    "QuantizedTorchInferenceTile",
+    "RangeState",
+    "Stage",
+    "TileModuleArray",
+    "TorchInferenceTile",
+    "Trace",
+]

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
-from typing import Any, Literal, Self, overload
+from typing import Any, ClassVar, Literal, Self, overload
 
 import numpy as np
 from numpy.typing import NDArray
 
 from refsim import backends
-from refsim.config import MappableRPU
+from refsim.config import MappableRPU, QuantizedTorchInferenceRPUConfig
 from refsim.errors import ConfigError, InputError, ShapeError, StateError
 from refsim.random import checked_seed, derived_seed
 from refsim.spec.sums import Array
@@ -74,6 +74,9 @@ class TileModuleArray:
     (array([[1.]], dtype=float32), array([1., 0.], dtype=float32))
     """
 
+    wants_quantisers: ClassVar[bool] = False
+    """Whether the class takes configurations with quantisers, or those without."""
+
     def __init__(
         self,
         out_size: int,
@@ -89,8 +92,7 @@ class TileModuleArray:
         if name is not None and not isinstance(name, str):
             raise InputError(f"name is {name!r}, allowed is text.")
         self.name = name or f"{type(self).__name__}({out_size}, {in_size})"
-        if not isinstance(config, MappableRPU):
-            raise ConfigError(f"config is {config!r}, allowed are configurations with a mapping.")
+        self._check_config(config)
         if not isinstance(bias, (bool, np.bool_)):
             raise InputError(f"bias is {bias!r}, allowed are True and False.")
         self.seed, self.has_bias, self.backend = checked_seed(seed), bool(bias), backend
@@ -106,6 +108,15 @@ class TileModuleArray:
         self.periphery = self._made_periphery()
         self.training = True
         self._lead: tuple[int, ...] | None = None
+
+    def _check_config(self, config: object) -> None:
+        if not isinstance(config, MappableRPU):
+            raise ConfigError(f"config is {config!r}, allowed are configurations with a mapping.")
+        if isinstance(config, QuantizedTorchInferenceRPUConfig) is not self.wants_quantisers:
+            raise ConfigError(
+                f"config is a {type(config).__name__}, which {type(self).__name__} does not take; "
+                f"allowed for it is {'Tile' if self.wants_quantisers else 'QuantizedTile'}ModuleArray."
+            )
 
     def _splits(self, size: int, limit: int) -> list[slice]:
         ends = np.cumsum(self.ops.split_sizes(size, limit)).tolist()

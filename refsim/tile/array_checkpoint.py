@@ -11,7 +11,7 @@ from refsim.config.files import from_json, to_json
 from refsim.errors import InputError
 
 from .array import TileModuleArray
-from .state_dict import accepted
+from .quantised_array import QuantizedTileModuleArray
 
 FORMAT = "refsim-array-1"
 HEADER = {
@@ -40,7 +40,7 @@ def contents(array: TileModuleArray) -> tuple[dict[str, NDArray[Any]], dict[str,
     """
     tiles = list(array.named_tiles().values())
     for tile in tiles:
-        accepted(tile, tile.state_dict(), strict=True)
+        tile.accepted_state(tile.state_dict(), strict=True)
     array.periphery.accepted(array.periphery.state_dict(), strict=True)
     texts = [to_json(tile.config) for tile in tiles]
     distinct = list(dict.fromkeys(texts))
@@ -70,7 +70,7 @@ def array(state: Mapping[str, Any], header: Mapping[str, Any], backend: str | No
     InputError, KeyError, StateError
         If header and state do not fit together.
     """
-    cls = {"TileModuleArray": TileModuleArray}.get(header["class"])
+    cls = {c.__name__: c for c in (TileModuleArray, QuantizedTileModuleArray)}.get(header["class"])
     if cls is None:
         raise InputError(f"the class {header['class']} is not in this version of refsim")
     made = cls(

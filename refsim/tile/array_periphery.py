@@ -15,6 +15,7 @@ from refsim.spec.sums import Array
 from .arrays import of_shape
 from .core import finite
 from .holder import Holder
+from .state_dict import is_unset
 from .trace import Trace
 
 
@@ -49,13 +50,15 @@ class ArrayPeriphery(Holder):
         return backends.load(self.backend)
 
     def check_live(self, out_size: int) -> None:
-        """Refuse a bias whose data type or shape was changed from outside."""
-        bias = self.parameters.get("bias")
-        if bias is None:
-            return
-        layout = (out_size,), self.dtype
-        if (np.shape(bias), getattr(bias, "dtype", None)) != layout:
-            raise StateError(f"bias of {self.name} was replaced, allowed is an array {layout}.")
+        """Refuse live arrays whose data type or shape was changed from outside."""
+        if "bias" in self.parameters:
+            self.check_array("bias", ((out_size,), self.dtype))
+
+    def check_array(self, name: str, layout: tuple[tuple[int, ...], np.dtype[Any]]) -> None:
+        """Refuse a live array that is not of a shape and data type."""
+        array = self.value(name)
+        if (np.shape(array), getattr(array, "dtype", None)) != layout:  # type: ignore[arg-type]
+            raise StateError(f"{name} of {self.name} was replaced, allowed is an array {layout}.")
 
     def forward(self, y: Array, trace: Trace) -> Array:
         """Output ``(N, O)`` from the sum of the partial results."""
@@ -101,10 +104,22 @@ class ArrayPeriphery(Holder):
                 f"missing {missing or 'nothing'}, unexpected {unexpected or 'nothing'}."
             )
         return {
-            name: of_shape(state[name], array.dtype, array.shape, name)
+            name: self._accepted_array(name, state[name], array)
             for name, array in known.items()
             if name in state
         }
+
+    def _accepted_array(self, name: str, value: object, present: Array) -> Array:
+        if self.may_be_unset(name) and is_unset(value, present):
+            return np.full_like(present, np.nan)
+        array = of_shape(value, present.dtype, present.shape, name)
+        if name.endswith("_update_idx") and (array[0] < 0 or array[0] != np.floor(array[0])):
+            raise InputError(f"{name} is {array[0]}, allowed are whole numbers from 0.")
+        return array
+
+    def may_be_unset(self, name: str) -> bool:
+        """Whether an array is NaN until something sets it."""
+        return False
 
     def accepted_bias(self, bias: object) -> Array | None:
         """A bias to store, None if none is given."""

@@ -14,7 +14,6 @@ from refsim.errors import InputError, StateError
 from . import array_checkpoint
 from .array import TileModuleArray
 from .state import Tile
-from .state_dict import accepted
 
 FORMAT = "refsim-tile-1"
 HEADER = {
@@ -58,7 +57,7 @@ def save(path: str | os.PathLike[str], tile: Tile | TileModuleArray) -> None:
     if not isinstance(tile, Tile):
         raise InputError(f"tile is {type(tile).__name__}, allowed are refsim's tiles and arrays.")
     state = tile.state_dict()
-    accepted(tile, state, strict=True)
+    tile.accepted_state(state, strict=True)
     header = {
         "format": FORMAT,
         "class": type(tile).__name__,

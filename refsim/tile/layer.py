@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from refsim.config import MappableRPU, MappingParameter
+from refsim.config import MappableRPU, MappingParameter, QuantizedTorchInferenceRPUConfig
 
 from .array import TileModuleArray
+from .quantised_array import QuantizedTileModuleArray
 
 
 def needs_array(out_size: int, in_size: int, mapping: MappingParameter) -> bool:
@@ -35,7 +36,9 @@ def tile_or_array(
 ) -> Any:
     """The tile of a layer, or the array where the mapping asks for one; parameters as for either."""
     if isinstance(config, MappableRPU) and needs_array(out_size, in_size, config.mapping):
-        return TileModuleArray(out_size, in_size, config, bias, seed, backend, name)
+        quantised = isinstance(config, QuantizedTorchInferenceRPUConfig)
+        made = QuantizedTileModuleArray if quantised else TileModuleArray
+        return made(out_size, in_size, config, bias, seed, backend, name)
     return config.create_tile(out_size, in_size, bias, seed, backend, name)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from .holder import Holder
 
@@ -12,8 +13,7 @@ class _Kept:
     """The state of a part as it was."""
 
     def __init__(self, part: Holder, weights: bool) -> None:
-        self.part = part
-        self.attributes = dict(vars(part))
+        self.attributes = [(owner, dict(vars(owner))) for owner in _owners(part)]
         self.tables = [(t, dict(t)) for t in (part.parameters, part.buffers, part.gradients)]
         self.values = [
             (array, array.copy())
@@ -24,14 +24,22 @@ class _Kept:
 
     def restore(self) -> None:
         """Put it back; the dicts and arrays stay the same objects."""
-        attributes = vars(self.part)
-        attributes.clear()
-        attributes.update(self.attributes)
-        for table, before in self.tables:
+        for owner, before in self.attributes:
+            attributes = vars(owner)
+            attributes.clear()
+            attributes.update(before)
+        for table, content in self.tables:
             table.clear()
-            table.update(before)
+            table.update(content)
         for array, values in self.values:
             array[...] = values
+
+
+def _owners(part: Any) -> Iterator[object]:
+    """The part, and whatever else holds state of it: managers, quantisers and estimators."""
+    yield part
+    for manager in getattr(part, "quantizers", {}).values():
+        yield from (manager, manager.quantiser, manager.estimator)
 
 
 @contextmanager

@@ -52,6 +52,9 @@ class Tile(Holder):
         Name for messages; class and sizes by default.
     """
 
+    may_be_unset: tuple[str, ...] = ()
+    """Names of arrays that are NaN until something sets them."""
+
     def __init__(
         self,
         out_size: int,
@@ -377,7 +380,7 @@ class Tile(Holder):
         ShapeError, InputError
             If an array does not fit.
         """
-        accepted = state_dict.accepted(self, state, strict)
+        accepted = self.accepted_state(state, strict)
         seed, step = (accepted.pop(name, None) for name in state_dict.RANDOM_STATE)
         if "mapping_scales" not in accepted and strict:
             self.buffers.pop("mapping_scales", None)
@@ -386,6 +389,10 @@ class Tile(Holder):
         self.step = self.step if step is None else int(step[0])
         self.gradients.clear()
         self._forget()
+
+    def accepted_state(self, state: Mapping[str, object], strict: bool) -> dict[str, NDArray[Any]]:
+        """The arrays of a state by name, each in the form that the tile stores; errors as above."""
+        return state_dict.accepted(self, state, strict)
 
     def _forget(self) -> None:
         """Drop what a pending backward pass would use."""

@@ -22,6 +22,17 @@ from .trace import NoTrace, Trace
 
 
 @dataclass
+class Outputs:
+    """The output of the tile, and what the way back through its scales needs."""
+
+    y: Array
+    s: Array | None
+    kappa: Array | None
+    a: Array | None
+    scaled: Array
+
+
+@dataclass
 class ForwardRecord:
     """What the backward pass needs of the last forward pass."""
 
@@ -31,10 +42,13 @@ class ForwardRecord:
     range: settings.Range | None
     c: Array
     core: CoreRecord
-    s: Array | None
-    kappa: Array | None
-    scaled: Array
-    a: Array | None
+    outputs: Any
+
+    @property
+    def s(self) -> Array | None:
+        """Mapping scales of that pass."""
+        scales: Array | None = self.outputs.s
+        return scales
 
 
 class TorchInferenceTile(Tile):
@@ -168,17 +182,12 @@ class TorchInferenceTile(Tile):
         if trace.keeps:
             stages.modified(trace, self.config.modifier.type, noise, weight)
         record = core.forward(ops, v, weight, s, self._out_noise(s), noise, trace, self.name)
-        kappa, a = self._kappa(r), self._copied("out_scaling_alpha")
-        scaled = record.z if kappa is None else ops.scaled_output(record.z, kappa)
-        y = self._periphery(scaled, a)
+        outputs = self._outputs(record.z, r, trace)
         if trace.keeps:
-            stages.periphery(trace, kappa, scaled, a, self.parameters.get("bias"), y)
             trace.keep_noise(noise)
-        finite(y, f"the output of {self.name}")
-        self._commit(x, r, counter)
-        self._record = ForwardRecord(
-            lead, x, r, range_settings, c, record, self._copied("mapping_scales"), kappa, scaled, a
-        )
+        y = finite(outputs.y, f"the output of {self.name}")
+        self._commit(x, r, counter, outputs)
+        self._record = ForwardRecord(lead, x, r, range_settings, c, record, outputs)
         return y
 
     def _current_range(
@@ -214,7 +223,7 @@ class TorchInferenceTile(Tile):
             )
         return r, k
 
-    def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None) -> None:
+    def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None, outputs: Any) -> None:
         if len(x) == 0:
             return
         self.step += 1
@@ -239,11 +248,15 @@ class TorchInferenceTile(Tile):
         value = self.value(name)
         return None if value is None else value.copy()
 
-    def _periphery(self, y: Array, a: Array | None) -> Array:
-        b = self.parameters.get("bias")
-        if a is not None:
-            y = self.ops.scaled_output(y, a)
-        return y if b is None else self.ops.shifted_output(y, b)
+    def _outputs(self, z: Array, r: Scalar | None, trace: Trace) -> Any:
+        """Scales and bias behind the core."""
+        kappa, a, b = self._kappa(r), self._copied("out_scaling_alpha"), self.value("bias")
+        scaled = z if kappa is None else self.ops.scaled_output(z, kappa)
+        y = scaled if a is None else self.ops.scaled_output(scaled, a)
+        y = y if b is None else self.ops.shifted_output(y, b)
+        if trace.keeps:
+            stages.periphery(trace, kappa, scaled, a, b, y)
+        return Outputs(y, self._copied("mapping_scales"), kappa, a, scaled)
 
     @overload
     def backward(self, dy: object, *, trace: Literal[False] = False) -> Array: ...
@@ -297,23 +310,10 @@ class TorchInferenceTile(Tile):
     def _backward(
         self, record: ForwardRecord, g: Array, trace: Trace
     ) -> tuple[Array, dict[str, Array]]:
-        ops, gradients = self.ops, {}
+        ops, s = self.ops, record.s
+        gradients: dict[str, Array] = {}
         trace.add("BP-1", "output_gradient", g)
-        if self.has_bias:
-            gradients["bias"] = ops.column_totals(g)
-            trace.add("SU-3", "bias_gradient", gradients["bias"])
-        a, s = record.a, record.s
-        if a is not None:
-            gradients["out_scaling_alpha"] = (
-                ops.column_product_totals(g, record.scaled)
-                if a.size > 1
-                else np.full(1, ops.product_total(g, record.scaled))
-            )
-            g = ops.scaled_output(g, a)
-            clause = "SU-4" if a.size > 1 else "SU-2"
-            trace.add(clause, "out_scaling_gradient", gradients["out_scaling_alpha"])
-            trace.add("PP-1", "scaled_output_gradient", g)
-        gz = g if record.kappa is None else ops.scaled_output(g, record.kappa)
+        gz, rest = self._output_gradients(record, g, gradients, trace)
         trace.add("PP-1", "core_output_gradient", gz)
         back = core.backward(ops, record.core, gz, trace, self.name)
         if back.weight is not None:
@@ -329,17 +329,43 @@ class TorchInferenceTile(Tile):
             trace.add("IR-9", "clip_pass_mask", np.abs(record.x) <= np.abs(record.r))
         trace.add("IR-9", "input_gradient", dx)
         if "input_range" in self.parameters:
-            g_s = g if s is None else ops.scaled_output(g, s)
             gradients["input_range"] = np.full(
-                1, self._range_gradient(record, g_s, back.v, d, trace)
+                1, self._range_gradient(record, rest, back.v, d, trace)
             )
         return dx, gradients
 
+    def _output_gradients(
+        self, record: ForwardRecord, g: Array, gradients: dict[str, Array], trace: Trace
+    ) -> tuple[Array, Array]:
+        """Gradient of the core output, and what the range gradient needs of that of the output; fills ``gradients``."""
+        ops, a, kappa = self.ops, record.outputs.a, record.outputs.kappa
+        if self.has_bias:
+            gradients["bias"] = ops.column_totals(g)
+            trace.add("SU-3", "bias_gradient", gradients["bias"])
+        if a is not None:
+            scaled = record.outputs.scaled
+            gradients["out_scaling_alpha"] = (
+                ops.column_product_totals(g, scaled)
+                if a.size > 1
+                else np.full(1, ops.product_total(g, scaled))
+            )
+            g = ops.scaled_output(g, a)
+            clause = "SU-4" if a.size > 1 else "SU-2"
+            trace.add(clause, "out_scaling_gradient", gradients["out_scaling_alpha"])
+            trace.add("PP-1", "scaled_output_gradient", g)
+        return g if kappa is None else ops.scaled_output(g, kappa), g
+
+    def _output_sum(self, record: ForwardRecord, g: Array) -> Scalar:
+        """Derivative of the loss with respect to the range as a factor of the output."""
+        s = record.s
+        g_s = g if s is None else self.ops.scaled_output(g, s)
+        return self.ops.product_total(g_s, record.core.z)
+
     def _range_gradient(
-        self, record: ForwardRecord, g_s: Array, dv: Array, d: Array, trace: Trace
+        self, record: ForwardRecord, g: Array, dv: Array, d: Array, trace: Trace
     ) -> Scalar:
         """Rule, decay and residual; only zero after the all-zero shortcut."""
-        ops, r, z = self.ops, record.r, record.core.z
+        ops, r = self.ops, record.r
         if record.core.shortcut:
             trace.add("IR-8", "range_gradient", self.dtype.type(0))
             return self.dtype.type(0)
@@ -349,7 +375,8 @@ class TorchInferenceTile(Tile):
         rule = ops.range_rule(upper, lower, r, s.relative, s.scale)
         fraction = ops.unclipped_fraction(record.c, r)
         decayed = ops.range_decay(rule, r, s.decay, fraction, s.min_percentage)
-        output_sum, input_sum = ops.product_total(g_s, z), ops.product_total(dv, record.core.v)
+        output_sum = self._output_sum(record, g)
+        input_sum = ops.product_total(dv, record.core.v)
         residual = ops.range_residual(output_sum, input_sum, r)
         for clause, name, value in (
             ("IR-4", "range_rule_upper", upper),

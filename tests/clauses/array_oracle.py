@@ -46,6 +46,6 @@ def quantile(x: Array, index: int, fraction: Scalar) -> Scalar:
     return T((high if inner > high else inner).value) + T(0)
 
 
-def moving_range(r: Scalar, counter: Scalar, value: Scalar) -> Scalar:
+def averaged_range(r: Scalar, counter: Scalar, value: Scalar) -> Scalar:
     k = number(counter)
     return r.dtype.type(abs((number(r) * k + number(value)) / (k + k.like(1))).value)

@@ -76,20 +76,20 @@ def averages(draw: Any, T: Type) -> Any:
 
 @pytest.mark.clause("CA-2")
 @cases(case=typed(averages))
-def test_moving_range(ops: Any, case: Any) -> None:
-    agree(ops, "moving_range", *case[0])
+def test_averaged_range(ops: Any, case: Any) -> None:
+    agree(ops, "averaged_range", *case[0])
 
 
 @pytest.mark.clause("CA-2")
-def test_moving_range_by_hand(ops: Any, T: Type) -> None:
-    same(ops.moving_range(T(3), T(0), T(5)), T(5))
-    same(ops.moving_range(T(3), T(1), T(5)), T(4))
-    same(ops.moving_range(T(-3), T(3), T(1)), T(2))
-    same(ops.moving_range(T(-3), T(0), T(1)), T(1))
+def test_averaged_range_by_hand(ops: Any, T: Type) -> None:
+    same(ops.averaged_range(T(3), T(0), T(5)), T(5))
+    same(ops.averaged_range(T(3), T(1), T(5)), T(4))
+    same(ops.averaged_range(T(-3), T(3), T(1)), T(2))
+    same(ops.averaged_range(T(-3), T(0), T(1)), T(1))
 
 
 @pytest.mark.clause("CA-2")
 def test_product_sum_and_quotient_round_one_by_one(ops: Any, T: Type) -> None:
     r, v = T(1) / T(3), T(1) / T(7)
     for k in (2, 6, 10, 22):
-        same(ops.moving_range(r, T(k), v), np.abs((r * T(k) + v) / T(k + 1)))
+        same(ops.averaged_range(r, T(k), v), np.abs((r * T(k) + v) / T(k + 1)))

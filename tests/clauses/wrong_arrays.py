@@ -98,7 +98,7 @@ WRONG = [
     ),
     *mistakes(
         "CA-2",
-        "moving_range",
+        "averaged_range",
         sign_kept=moving(lambda r, k, v, one: (r * k + v) / (k + one)),
         magnitude_of_the_old_range=moving(lambda r, k, v, one: (abs(r) * k + v) / (k + one)),
         exponential=moving(lambda r, k, v, one: abs(r + (v - r) / (k + one))),

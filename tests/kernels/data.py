@@ -247,7 +247,7 @@ def scalar_calls(T: Type) -> Iterator[Call]:
     share = np.float32(0.97), np.float32(0.95)
     yield "gaussian_bound", (T(0.3), T(2.5), T(-1))
     yield "gaussian_bound", (T(0.3), T(2.5), T(0.1))
-    yield "moving_range", (T(1), T(2), T(0.1))
+    yield "averaged_range", (T(1), T(2), T(0.1))
     yield "range_decay", (T(1), T(2), T(0.1), *share)
     yield "range_decay", (T(1), T(2), T(0.1), *reversed(share))
     yield "range_from_data", (T(1), T(2), T(0.1), T(3))

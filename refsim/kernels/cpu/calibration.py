@@ -22,7 +22,7 @@ def quantile(x: Array, index: int, fraction: Scalar) -> Scalar:
 
 
 @QUIET
-def moving_range(r: Scalar, counter: Scalar, value: Scalar) -> Scalar:
+def averaged_range(r: Scalar, counter: Scalar, value: Scalar) -> Scalar:
     """Input range after one more batch of a moving calibration. [CA-2]"""
     T = type(r)
     weighted = r * counter
@@ -30,4 +30,4 @@ def moving_range(r: Scalar, counter: Scalar, value: Scalar) -> Scalar:
     return np.abs(weighted / (counter + T(1)))
 
 
-__all__ = ["moving_range", "quantile"]
+__all__ = ["averaged_range", "quantile"]

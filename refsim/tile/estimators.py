@@ -1,0 +1,276 @@
+"""Estimators of the range of a quantiser: what they remember from call to call, and the ranges they return."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Protocol
+
+import numpy as np
+
+from refsim.config import (
+    ActivationQuantConfig,
+    Choices,
+    CurrentMinMaxEstimatorParams,
+    RangeEstimators,
+    RunningMinMaxEstimatorParams,
+)
+from refsim.config.quantisation import EstimatorParams
+from refsim.errors import ConfigError, InputError, ShapeError, StateError
+from refsim.spec.sums import Array
+
+State = dict[str, Array]
+Estimate = tuple[Array, Array, State]
+
+
+class Method(Protocol):
+    """How ranges follow from data and from what was remembered; it remembers nothing itself."""
+
+    names: tuple[str, ...]
+    """The arrays of the state once there is one."""
+
+    def estimate(self, x: Array, rows: Array, state: Mapping[str, Array]) -> Estimate:
+        """Ends of the range of each row, and the state after this call."""
+
+
+class CurrentMinMax:
+    """The extremes or percentiles of the data at hand; nothing is remembered."""
+
+    names: tuple[str, ...] = ()
+
+    def __init__(self, ops: Any, percentile: float | None, two_sided: bool) -> None:
+        self.ops, self.percentile, self.two_sided = ops, percentile, two_sided
+        if percentile and two_sided and percentile > 50:
+            raise ConfigError(
+                f"CurrentMinMaxEstimatorParams.percentile is {percentile}, but it cuts both ends "
+                "(choice percentile='two_sided'), so that 50 is the most."
+            )
+
+    def estimate(self, x: Array, rows: Array, state: Mapping[str, Array]) -> Estimate:
+        """Clauses RE-1 and RE-2."""
+        if not self.percentile:
+            return *self.ops.value_range(rows), {}
+        place = np.float64(self.percentile)
+        return *self.ops.percentile_range(rows, place, self.two_sided), {}
+
+
+class AllMinMax:
+    """The extremes of all data so far."""
+
+    names: tuple[str, ...] = ("lo", "hi")
+
+    def __init__(self, ops: Any) -> None:
+        self.ops = ops
+
+    def estimate(self, x: Array, rows: Array, state: Mapping[str, Array]) -> Estimate:
+        """Clauses RE-1 and RE-3."""
+        lo, hi = self.ops.value_range(rows)
+        if state:
+            lo, hi = self.ops.widest_range(lo, hi, state["lo"], state["hi"])
+        return lo, hi, {"lo": lo, "hi": hi}
+
+
+class RunningMinMax:
+    """The moving average of the extremes; the first data set it."""
+
+    names: tuple[str, ...] = ("lo", "hi")
+
+    def __init__(self, ops: Any, momentum: float) -> None:
+        self.ops, self.momentum = ops, momentum
+
+    def estimate(self, x: Array, rows: Array, state: Mapping[str, Array]) -> Estimate:
+        """Clauses RE-1 and RE-4."""
+        lo, hi = self.ops.value_range(rows)
+        if state:
+            T = rows.dtype.type
+            weights = T(1.0 - self.momentum), T(self.momentum)
+            lo, hi = self.ops.moving_range(lo, hi, state["lo"], state["hi"], *weights)
+        return lo, hi, {"lo": lo, "hi": hi}
+
+
+class Estimator:
+    """An estimator with its memory, which changes by :meth:`commit` alone.
+
+    Made by :func:`make_estimator`.
+    """
+
+    def __init__(self, method: Method, axis: int | None, n_groups: int | None) -> None:
+        self._method, self._axis, self._groups = method, axis, n_groups
+        self._state: State = {}
+        self._pending: State | None = None
+
+    def range(self, x: Array) -> tuple[Array, Array]:
+        """Lower and upper end of the range, as if the data came next.
+
+        Parameters
+        ----------
+        x
+            Array of finite numbers of ``T``, with at least one element.
+
+        Returns
+        -------
+        Two arrays of ``T``: of shape () for the whole tensor, else one number for each channel.
+
+        Raises
+        ------
+        ShapeError
+            If there are no elements, or the axis or the groups do not fit.
+        InputError
+            If an element is NaN or infinite.
+        StateError
+            If the range is not finite, or the memory is of another data type or number of channels.
+        """
+        rows, repeat = self._rows(x)
+        self._fits(rows)
+        lo, hi, self._pending = self._method.estimate(x, rows, self._state)
+        if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
+            raise StateError(f"the range of a quantiser overflows {x.dtype}.")
+        if self._axis is None:
+            return lo.reshape(()), hi.reshape(())
+        return np.repeat(lo, repeat), np.repeat(hi, repeat)
+
+    def commit(self) -> None:
+        """Remember the data of the last :meth:`range`; without one since the last time, nothing happens."""
+        if self._pending is not None:
+            self._state, self._pending = self._pending, None
+
+    def reset(self) -> None:
+        """Forget all data."""
+        self._state, self._pending = {}, None
+
+    def state(self) -> State:
+        """Copies of what is remembered, by name; empty before the first data."""
+        return {name: value.copy() for name, value in self._state.items()}
+
+    def load(self, state: Mapping[str, Array]) -> None:
+        """Put what :meth:`state` returned in place of the memory.
+
+        Raises
+        ------
+        StateError
+            If the names are not those of this kind of estimator, or a number is NaN.
+        """
+        if state and set(state) != set(self._method.names):
+            expected = ", ".join(self._method.names) or "none"
+            raise StateError(
+                f"the state of the estimator has the arrays {', '.join(sorted(state))}, "
+                f"expected {expected}."
+            )
+        for name, value in state.items():
+            if np.isnan(value).any():
+                raise StateError(f"{name} of the state of the estimator contains NaN.")
+        self._state = {name: np.array(value) for name, value in state.items()}
+        self._pending = None
+
+    def _rows(self, x: Array) -> tuple[Array, int]:
+        """Numbers that share a range in one row each, and the number of channels of a row."""
+        if x.size == 0:
+            raise ShapeError(f"x has the shape {x.shape}, a range needs at least one element.")
+        if not np.isfinite(x).all():
+            raise InputError("x contains NaN or infinity, allowed are finite numbers.")
+        if self._axis is None:
+            return x.reshape(1, -1), 1
+        if not -x.ndim <= self._axis < x.ndim:
+            raise ShapeError(
+                f"x has the shape {x.shape}, but the range is along axis {self._axis}."
+            )
+        channels = np.moveaxis(x, self._axis, 0)
+        groups = self._groups or len(channels)
+        if len(channels) % groups:
+            raise ShapeError(
+                f"x has {len(channels)} channels, which do not divide into n_groups={groups}."
+            )
+        return np.ascontiguousarray(channels).reshape(groups, -1), len(channels) // groups
+
+    def _fits(self, rows: Array) -> None:
+        """Raises unless the memory fits the data."""
+        lo = self._state.get("lo")
+        if lo is not None and (lo.dtype != rows.dtype or lo.shape != rows.shape[:1]):
+            raise StateError(
+                f"the estimator remembers {lo.size} ranges in {lo.dtype}, "
+                f"the data have {len(rows)} in {rows.dtype}."
+            )
+
+
+def make_estimator(
+    ops: Any,
+    kind: RangeEstimators,
+    params: EstimatorParams | None = None,
+    *,
+    n_bits: int = 8,
+    symmetric: bool = True,
+    axis: int | None = None,
+    per_channel: bool = False,
+    n_groups: int | None = None,
+    choices: Choices | None = None,
+) -> Estimator:
+    """An estimator of the range of a quantiser.
+
+    Parameters
+    ----------
+    ops
+        What computes, a module of :mod:`refsim.backends`.
+    kind
+        Which estimator.
+    params
+        Its parameters; None: the defaults.
+    n_bits, symmetric
+        The quantiser for which a search looks for a range.
+    axis
+        A range for each index of this axis; None: one for the whole tensor.
+    per_channel
+        The same with axis 0.
+    n_groups
+        Number of groups of consecutive channels that share a range; None: each has its own.
+    choices
+        The readings in force; ``percentile`` acts here.
+
+    Raises
+    ------
+    ConfigError
+        If the settings exclude one another, or a setting is impossible.
+
+    Examples
+    --------
+    >>> from refsim import backends
+    >>> spec = backends.load("spec")
+    >>> estimator = make_estimator(spec, RangeEstimators.running_minmax)
+    >>> for value in (1.0, 2.0):
+    ...     lo, hi = estimator.range(np.array([[0.0, value]]))
+    ...     estimator.commit()
+    >>> round(float(hi), 6)
+    1.1
+    """
+    axis = _axis(axis, per_channel, n_groups)
+    choices = choices or Choices()
+    two_sided = choices.percentile == "two_sided" or axis is not None
+    return Estimator(_method(ops, kind, params, two_sided), axis, n_groups)
+
+
+def _method(
+    ops: Any, kind: RangeEstimators, params: EstimatorParams | None, two_sided: bool
+) -> Method:
+    given = ActivationQuantConfig(range_estimator=kind, range_estimator_params=params)
+    settings = given.range_estimator_params
+    if isinstance(settings, CurrentMinMaxEstimatorParams):
+        return CurrentMinMax(ops, settings.percentile, two_sided)
+    if isinstance(settings, RunningMinMaxEstimatorParams):
+        return RunningMinMax(ops, settings.momentum)
+    if settings is None:
+        return AllMinMax(ops)
+    raise ConfigError(f"{kind} is not in this version.")
+
+
+def _axis(axis: int | None, per_channel: bool, n_groups: int | None) -> int | None:
+    if per_channel and axis not in (None, 0):
+        raise ConfigError(
+            f"axis is {axis}, but per_channel=True means axis 0; give one of the two."
+        )
+    axis = 0 if per_channel else axis
+    if n_groups is not None and (axis is None or n_groups < 1):
+        raise ConfigError(
+            f"n_groups is {n_groups}, allowed is a positive number together with axis or per_channel."
+        )
+    return axis
+
+
+__all__ = ["Estimator", "make_estimator"]

@@ -1,0 +1,200 @@
+"""The tile of the autograd path with quantised scales, bias and outputs (clauses QU and RE)."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from refsim.config import ActivationQuantConfig, RangeEstimators
+from refsim.config.support import check_quantised_inference
+from refsim.spec.sums import Array, Scalar
+
+from . import quantised_periphery, quantised_state, settings
+from .estimators import make_estimator
+from .quantisation_manager import PeripheryManager, QuantisationManager
+from .quantised_periphery import BIAS, OUTPUT, SCALE, Quantised, QuantisedOutputs
+from .quantiser import Quantiser
+from .torch_inference import ForwardRecord, TorchInferenceTile
+from .trace import Trace
+
+COUNTERS = {SCALE: "scale_quant_update_idx", BIAS: "bias_quant_update_idx"}
+
+
+class QuantizedTorchInferenceTile(TorchInferenceTile):
+    r"""Analog tile with a digital periphery of few bits.
+
+    .. math:: y = Q_y\left(z\,Q_k((r s) a) + Q_b(b)\right)
+
+    The merged scales, the bias and the output are each on the grid of a quantiser of their own, where configured; what
+    a tile does not have is left out. Parameters and errors as for :class:`refsim.TorchInferenceTile`. The
+    managers of the quantisers are ``tile.scale_quantizer``, ``tile.bias_quantizer`` and ``tile.out_quantizer``, None
+    where there is none.
+
+    Examples
+    --------
+    >>> import refsim as rs
+    >>> config = rs.QuantizedTorchInferenceRPUConfig(
+    ...     forward=rs.IOParameters(is_perfect=True),
+    ...     act_quant_config=rs.ActivationQuantConfig(
+    ...         n_bits=2, range_estimator=rs.RangeEstimators.current_minmax))
+    >>> tile = config.create_tile(out_size=1, in_size=1, backend="spec")
+    >>> tile.set_weights([[1.0]])
+    >>> tile.forward([[3.0], [0.4], [1.5]])
+    array([[3.],
+           [0.],
+           [2.]], dtype=float32)
+    >>> tile.buffers["out_quantizer.delta"]
+    array(1., dtype=float32)
+    """
+
+    may_be_unset = tuple(
+        f"{name}.{part}" for name in (SCALE, BIAS, OUTPUT) for part in ("delta", "zero_float")
+    )
+
+    @property
+    def scale_quantizer(self) -> QuantisationManager | None:
+        """Manager of the quantiser of the merged scales."""
+        return self.quantizers.get(SCALE)
+
+    @property
+    def bias_quantizer(self) -> QuantisationManager | None:
+        """Manager of the quantiser of the bias."""
+        return self.quantizers.get(BIAS)
+
+    @property
+    def out_quantizer(self) -> QuantisationManager | None:
+        """Manager of the quantiser of the outputs."""
+        return self.quantizers.get(OUTPUT)
+
+    # ----- creation
+
+    def _checked_settings(self) -> tuple[settings.Core, settings.Range | None]:
+        check_quantised_inference(self.config, self.has_bias)
+        return self._settings()
+
+    def _fixed_values(self) -> dict[str, object]:
+        p = self.config.pre_post.periph_quant
+        return {
+            **super()._fixed_values(),
+            "pre_post.periph_quant.n_bits": p.n_bits,
+            "pre_post.periph_quant.symmetric": p.symmetric,
+            "pre_post.periph_quant.learn_quant_params": p.learn_quant_params,
+            "act_quant_config": repr(self.config.act_quant_config),
+        }
+
+    def _create_state(self) -> None:
+        super()._create_state()
+        self.quantizers: dict[str, QuantisationManager] = {}
+        p, output = self.config.pre_post.periph_quant, self.config.act_quant_config
+        if p.n_bits > 0:
+            minmax = ActivationQuantConfig(
+                n_bits=p.n_bits,
+                symmetric=p.symmetric,
+                range_estimator=RangeEstimators.current_minmax,
+            )
+            for name in (SCALE, BIAS) if self.has_bias else (SCALE,):
+                counter = np.zeros(1, dtype=np.float32) if p.learn_quant_params else None
+                if counter is not None:
+                    self.buffers[COUNTERS[name]] = counter
+                self.quantizers[name] = PeripheryManager(*self._made(name, minmax), counter)
+        if output is not None and output.n_bits > 0:
+            self.quantizers[OUTPUT] = QuantisationManager(*self._made(OUTPUT, output))
+        for name in self.quantizers:
+            self._place(name)
+
+    def _made(self, name: str, config: ActivationQuantConfig) -> tuple[Quantiser, Any]:
+        """A quantiser and its estimator."""
+        estimator = make_estimator(
+            self.ops,
+            config.range_estimator,
+            config.range_estimator_params,
+            n_bits=config.n_bits,
+            symmetric=config.symmetric,
+            choices=self.config.choices,
+        )
+        what = f"{name} of {self.name}"
+        quantiser = Quantiser(
+            config.n_bits,
+            config.symmetric,
+            data_type=self.dtype,
+            backend=self.backend,
+            name=what,
+        )
+        return quantiser, estimator
+
+    def _place(self, name: str) -> None:
+        """List the parameters of a quantiser among those of the tile, or its buffers if they cannot be learned."""
+        manager = self.quantizers[name]
+        learned = isinstance(manager, PeripheryManager) and manager.counter is not None
+        holder = self.parameters if learned else self.buffers
+        holder[f"{name}.delta"] = manager.quantiser.delta
+        if manager.quantiser.zero_float is not None:
+            holder[f"{name}.zero_float"] = manager.quantiser.zero_float
+
+    def check_live(self) -> None:
+        """Refuse live arrays whose type or shape was changed from outside; arrays put in their place are taken over."""
+        super().check_live()
+        for name, manager in self.quantizers.items():
+            delta = self.value(f"{name}.delta")
+            assert delta is not None
+            manager.quantiser.delta = delta
+            manager.quantiser.zero_float = self.value(f"{name}.zero_float")
+            if isinstance(manager, PeripheryManager) and manager.counter is not None:
+                manager.counter = self.buffers[COUNTERS[name]]
+
+    # ----- forward and backward
+
+    def periphery_quantised(self, name: str, x: Array, trace: Trace) -> Quantised:
+        """Scales or bias on their grid, by the schedule; nothing in the state changes."""
+        manager = self.quantizers.get(name)
+        if not isinstance(manager, PeripheryManager):
+            return Quantised(x, x)
+        after = self.config.pre_post.periph_quant.init_learning_after
+        done = manager.scheduled(x, self.training, after)
+        return quantised_periphery.quantised(manager, x, done, name, trace)
+
+    def _outputs(self, z: Array, r: Scalar | None, trace: Trace) -> QuantisedOutputs:
+        return quantised_periphery.forward(self, z, self._kappa(r), trace)
+
+    def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None, outputs: Any) -> None:
+        super()._commit(x, r, counter, outputs)
+        if len(x) == 0:
+            return
+        for name, value in outputs.used.items():
+            if value.done is not None:
+                self.quantizers[name].commit(value.done)
+
+    def _output_gradients(
+        self, record: ForwardRecord, g: Array, gradients: dict[str, Array], trace: Trace
+    ) -> tuple[Array, Array]:
+        return quantised_periphery.backward(self, record.outputs, g, gradients, trace)
+
+    def _output_sum(self, record: ForwardRecord, g: Array) -> Scalar:
+        return quantised_periphery.output_sum(self.ops, record.outputs, g)
+
+    # ----- state dict
+
+    def state_dict(self) -> dict[str, NDArray[Any]]:
+        """Copies of all parameters and buffers, with the states of quantisers, managers and estimators."""
+        state = super().state_dict()
+        for name, manager in self.quantizers.items():
+            state |= quantised_state.of(name, manager)
+        return state
+
+    def accepted_state(self, state: Mapping[str, object], strict: bool) -> dict[str, NDArray[Any]]:
+        """The arrays of a state, checked."""
+        if not isinstance(state, Mapping):
+            return super().accepted_state(state, strict)
+        own = {key: value for key, value in state.items() if quantised_state.owner(self, key)}
+        rest = {key: value for key, value in state.items() if key not in own}
+        accepted = super().accepted_state(rest, strict)
+        return accepted | quantised_state.accepted(self, own, accepted, strict)
+
+    def assign(self, values: Mapping[str, Array]) -> None:
+        """Write values into the live arrays; those of quantisers and estimators into these."""
+        own = {key: value for key, value in values.items() if quantised_state.owner(self, key)}
+        super().assign({key: value for key, value in values.items() if key not in own})
+        quantised_state.assign(self, own)
