@@ -15,7 +15,14 @@ from typing import Final, NamedTuple
 from refsim.config import Choices
 from refsim.errors import ConfigError
 
-from . import replay_arrays, replay_calibration, replay_quantised_arrays, replay_tile
+from . import (
+    replay_arrays,
+    replay_calibration,
+    replay_quantised,
+    replay_quantised_arrays,
+    replay_quantiser,
+    replay_tile,
+)
 from .comparison import CaseResult, Comparison
 from .recipe import UnsupportedCase
 from .vectors import Arrays, Case, Recording
@@ -47,6 +54,9 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
             replay_quantised_arrays.replay_quantised_array, replay_quantised_arrays.INPUTS
         ),
         "calibration": Kind(replay_calibration.replay_calibration, replay_calibration.INPUTS),
+        "quant": Kind(replay_quantised.replay_quantised, replay_quantised.INPUTS),
+        "scale_domain": Kind(replay_quantiser.replay_quantiser, replay_quantiser.INPUTS),
+        "kind": Kind(replay_quantiser.replay_quantiser, replay_quantiser.INPUTS),
     }
 )
 """Kinds of cases by the tile of the recipe or, without a recipe, by an entry that only they have."""

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
+from numpy.typing import NDArray
+
 from refsim.config import Choices
 from refsim.nn import SGD
 from refsim.tile import TileModuleArray
@@ -98,7 +100,7 @@ class ArrayReplay(Comparison):
         """One step, and then the recorded state in place of refsim's."""
         array = self.array
         array.train(step.training).zero_grad()
-        self.compare(f"s{k}_y", array.forward(self.arrays[f"s{k}_x"]))
+        self.compare(f"s{k}_y", self.forward(k))
         for place, tile in array.named_tiles().items():
             self.compare(f"s{k}_{place}r", tile.value("input_range"))
             self.compare_counter(k, place, tile, state.get(f"{place}range_counter"))
@@ -115,6 +117,10 @@ class ArrayReplay(Comparison):
                 for name, target in _STATE.items():
                     self.compare(f"s{k}_{place}after_{name}", tile.value(target))
         self.impose_all(k)
+
+    def forward(self, k: int) -> NDArray[Any]:
+        """The output of a step."""
+        return self.array.forward(self.arrays[f"s{k}_x"])
 
     def impose_all(self, k: int) -> None:
         """Put the recorded state after a step into all tiles, and the bias into the array."""

@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import Any, Final
 
 import numpy as np
+from numpy.typing import NDArray
 
 from refsim.config import (
     ActivationQuantConfig,
@@ -22,7 +23,7 @@ from refsim.errors import ConfigError
 from refsim.tile import QuantizedTileModuleArray
 
 from .comparison import Bounds, Comparison
-from .recipe import Plan, Step, UnsupportedCase, parameters, plan
+from .recipe import Step, UnsupportedCase, parameters, plan
 from .replay_arrays import INPUTS, ArrayReplay, as_tile, checked_states
 from .vectors import Case, Recording
 
@@ -89,26 +90,11 @@ def _config(
     )
 
 
-class _Watched:
-    """An estimator that keeps the last range that it returned."""
-
-    def __init__(self, estimator: Any) -> None:
-        self.estimator, self.last = estimator, None
-
-    def range(self, x: Any) -> Any:
-        """The range of the estimator."""
-        self.last = self.estimator.range(x)
-        return self.last
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self.estimator, name)
-
-
 @dataclass
 class _QuantisedReplay(ArrayReplay):
     """An array with quantisers on its way through the steps of a case."""
 
-    watched: dict[str, _Watched] = field(default_factory=dict)
+    ends: dict[str, Any] = field(default_factory=dict)
 
     def managers(self) -> Iterator[tuple[str, Any, Any, str]]:
         """Each quantiser: its name in the recording, its manager, its holder, and its name there."""
@@ -118,11 +104,13 @@ class _QuantisedReplay(ArrayReplay):
                 if manager is not None:
                     yield f"{place or 'array_'}{short}_", manager, part, name
 
-    def start(self, todo: Plan) -> None:
-        """Weights and bias; the estimators are watched from now on."""
-        super().start(todo)
-        for recorded, manager, _, _ in self.managers():
-            self.watched[recorded] = manager.estimator = _Watched(manager.estimator)
+    def forward(self, k: int) -> NDArray[Any]:
+        """The output of a step; the last ranges that were estimated are kept."""
+        y, trace = self.array.forward(self.arrays[f"s{k}_x"], trace=True)
+        for stage in trace:
+            if stage.name.endswith(("out_quantizer_lo", "out_quantizer_hi")):
+                self.ends[stage.name] = stage.value
+        return y
 
     def step(self, k: int, step: Step, state: Mapping[str, Any], lr: float) -> None:
         """One step with its quantisers, and then their recorded state in place of refsim's."""
@@ -130,15 +118,16 @@ class _QuantisedReplay(ArrayReplay):
         for recorded, manager, part, name in self.managers():
             for place in _PARTS:
                 self.compare(f"s{k}_{recorded}{place}", part.value(f"{name}.{place}"))
-            self.compare_ends(f"s{k}_{recorded}", self.watched[recorded].last)
+            if recorded.endswith("outq_"):
+                self.compare_ends(f"s{k}_{recorded}", recorded.removesuffix("outq_"))
             self.compare_state(k, recorded, manager, state)
             self.impose_quantiser(f"s{k}_{recorded}", manager, part, name)
 
-    def compare_ends(self, prefix: str, last: Any) -> None:
-        """The last range that was estimated, where it was recorded."""
-        for number, name in enumerate(("xmin", "xmax")):
-            if prefix + name in self.arrays:
-                self.compare(prefix + name, None if last is None else last[number])
+    def compare_ends(self, prefix: str, place: str) -> None:
+        """The last range of an output quantiser, where it was recorded."""
+        for recorded, own in (("xmin", "lo"), ("xmax", "hi")):
+            if prefix + recorded in self.arrays:
+                self.compare(prefix + recorded, self.ends.get(f"{place}out_quantizer_{own}"))
 
     def compare_state(self, k: int, recorded: str, manager: Any, state: Mapping[str, Any]) -> None:
         """The state of a manager, which must be that which was recorded."""

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from numpy.typing import NDArray
 
@@ -16,7 +17,7 @@ from .comparison import Comparison
 from .recipe import Plan, Step, plan
 from .vectors import Case, Recording
 
-__all__ = ["INPUTS", "replay_tile"]
+__all__ = ["INPUTS", "TileReplay", "replay_tile"]
 
 INPUTS: Final = re.compile(r"W|b|s\d+_[xg]")
 """Names of the arrays that were given to the tile."""
@@ -54,7 +55,7 @@ def replay_tile(
     """
     todo = plan(recording, case, choices)
     tile = todo.config.create_tile(todo.out_size, todo.in_size, bias=todo.bias, backend=backend)
-    replay = _Replay(run.arrays, run.result, tile=tile)
+    replay = TileReplay(run.arrays, run.result, tile=tile)
     with replay.until_an_error():
         replay.start(todo)
         for k, step in enumerate(todo.steps):
@@ -62,9 +63,10 @@ def replay_tile(
 
 
 @dataclass
-class _Replay(Comparison):
+class TileReplay(Comparison):
     """A tile on its way through the steps of a case."""
 
+    gradients: ClassVar[Mapping[str, str]] = _GRADIENTS
     tile: TorchInferenceTile = field(kw_only=True)
 
     def start(self, todo: Plan) -> None:
@@ -81,12 +83,12 @@ class _Replay(Comparison):
         """One step, and then the recorded state in place of refsim's."""
         tile = self.tile
         tile.train(step.training).zero_grad()
-        self.compare(f"s{k}_y", tile.forward(self.arrays[f"s{k}_x"]))
+        self.compare(f"s{k}_y", self.forward(k))
         self.compare(f"s{k}_r", tile.value("input_range"))
         self.compare_counter(k, step)
         if step.backward:
             self.compare(f"s{k}_dx", tile.backward(self.arrays[f"s{k}_g"]))
-            for name, target in _GRADIENTS.items():
+            for name, target in self.gradients.items():
                 self.compare(f"s{k}_{name}", tile.gradients.get(target))
         if step.update:
             SGD([tile], lr=lr).step()
@@ -94,6 +96,10 @@ class _Replay(Comparison):
                 self.compare(f"s{k}_after_{name}", tile.value(target))
         self.impose(f"s{k}_")
         self.impose(f"s{k}_after_")
+
+    def forward(self, k: int) -> NDArray[Any]:
+        """The output for the input of a step."""
+        return self.tile.forward(self.arrays[f"s{k}_x"])
 
     def impose(self, prefix: str) -> None:
         """Put the recorded state into the tile."""

@@ -11,12 +11,17 @@ from refsim.config import (
     ActivationQuantConfig,
     Choices,
     CurrentMinMaxEstimatorParams,
+    MSEEstimatorParams,
+    OptMethod,
     RangeEstimators,
     RunningMinMaxEstimatorParams,
 )
 from refsim.config.quantisation import EstimatorParams
 from refsim.errors import ConfigError, InputError, ShapeError, StateError
 from refsim.spec.sums import Array
+
+from .quantiser import MOST_BITS
+from .range_search import GoldenSection, GridSearch, Loss
 
 State = dict[str, Array]
 Estimate = tuple[Array, Array, State]
@@ -243,21 +248,33 @@ def make_estimator(
     axis = _axis(axis, per_channel, n_groups)
     choices = choices or Choices()
     two_sided = choices.percentile == "two_sided" or axis is not None
-    return Estimator(_method(ops, kind, params, two_sided), axis, n_groups)
-
-
-def _method(
-    ops: Any, kind: RangeEstimators, params: EstimatorParams | None, two_sided: bool
-) -> Method:
     given = ActivationQuantConfig(range_estimator=kind, range_estimator_params=params)
     settings = given.range_estimator_params
     if isinstance(settings, CurrentMinMaxEstimatorParams):
-        return CurrentMinMax(ops, settings.percentile, two_sided)
-    if isinstance(settings, RunningMinMaxEstimatorParams):
-        return RunningMinMax(ops, settings.momentum)
-    if settings is None:
-        return AllMinMax(ops)
-    raise ConfigError(f"{kind} is not in this version.")
+        method: Method = CurrentMinMax(ops, settings.percentile, two_sided)
+    elif isinstance(settings, RunningMinMaxEstimatorParams):
+        method = RunningMinMax(ops, settings.momentum)
+    elif settings is None:
+        method = AllMinMax(ops)
+    else:
+        of_softmax = kind is RangeEstimators.cross_entropy
+        method = _search(Loss(ops, _bits(n_bits), symmetric, of_softmax), settings, axis)
+    return Estimator(method, axis, n_groups)
+
+
+def _search(loss: Loss, params: MSEEstimatorParams, axis: int | None) -> Method:
+    if loss.of_softmax and axis is not None:
+        raise ConfigError(
+            f"axis is {axis}, but cross_entropy has one range for the whole tensor, allowed is None."
+        )
+    grid = params.range_opt_method is OptMethod.grid
+    return GridSearch(loss, params) if grid else GoldenSection(loss, params)
+
+
+def _bits(n_bits: object) -> int:
+    if isinstance(n_bits, bool) or not isinstance(n_bits, int) or not 1 <= n_bits <= MOST_BITS:
+        raise ConfigError(f"n_bits is {n_bits!r}, allowed are integers from 1 to {MOST_BITS}.")
+    return n_bits
 
 
 def _axis(axis: int | None, per_channel: bool, n_groups: int | None) -> int | None:

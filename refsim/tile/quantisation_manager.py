@@ -30,8 +30,13 @@ class Pass:
 
     grid: Grid
     state: RangeState
-    estimated: bool
+    range: tuple[Array, Array] | None
     counter: Scalar | None = None
+
+    @property
+    def estimated(self) -> bool:
+        """Whether the range was estimated in this pass."""
+        return self.range is not None
 
     @property
     def learns(self) -> bool:
@@ -145,8 +150,9 @@ class QuantisationManager:
     def _pass(
         self, x: Array, state: RangeState, estimates: bool, counter: Scalar | None = None
     ) -> Pass:
-        grid = self.quantiser.grid_over(*self.estimator.range(x)) if estimates else None
-        return Pass(grid or self.quantiser.grid(), state, estimates, counter)
+        found = self.estimator.range(x) if estimates else None
+        grid = self.quantiser.grid() if found is None else self.quantiser.grid_over(*found)
+        return Pass(grid, state, found, counter)
 
     def commit(self, done: Pass) -> None:
         """Keep what a pass has estimated, and its state."""

@@ -49,6 +49,8 @@ def quantised(
     y = manager.quantiser.quantised(x, done.grid)
     if trace.keeps:
         typed = manager.quantiser.typed(done.grid)
+        for end, value in zip(("lo", "hi"), done.range or (), strict=False):
+            trace.add("QU-1", f"{name}_{end}", value)
         for clause, stage, value in (
             ("QU-6", "step", typed.scale),
             ("QU-7", "zero_point", typed.zero),

@@ -21,6 +21,9 @@ from .elementary import (
     exp,
     log,
 )
+from .error_sums import (
+    squared_errors,
+)
 from .estimators import (
     moving_range,
     percentile_range,
@@ -95,6 +98,14 @@ from .random import (
     uniform,
     unit_circle,
 )
+from .range_search import (
+    least_loss,
+    search_limits,
+    shifted_range,
+    skewed_candidates,
+    softmax_losses,
+    symmetric_candidates,
+)
 from .splits import (
     split_sizes,
     split_sum,
@@ -139,6 +150,7 @@ __all__ = [
     "exp",
     "gaussian_bound",
     "input_scale",
+    "least_loss",
     "log",
     "management_gradient",
     "management_scale",
@@ -178,16 +190,22 @@ __all__ = [
     "scale_gradient",
     "scaled_input",
     "scaled_output",
+    "search_limits",
     "sgd_step",
     "shifted_output",
+    "shifted_range",
+    "skewed_candidates",
     "softmax",
+    "softmax_losses",
     "split_sizes",
     "split_sum",
+    "squared_errors",
     "standard_deviation",
     "stored_step",
     "stored_step_gradient",
     "stored_weight",
     "stored_weight_gradient",
+    "symmetric_candidates",
     "symmetric_step",
     "total",
     "transposed_product",

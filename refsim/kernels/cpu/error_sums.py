@@ -1,0 +1,260 @@
+"""The squared error of many quantisers of the same data (clause RE-9), a step for each level, not for each number.
+
+Sorted data fall into runs of one level each. With ``q[j]`` the value of run ``j``, ``n[j]`` its length, ``i[j]`` its
+first number and ``R[i]`` the sum of the numbers from ``i`` on, the error is
+
+    sum x * x + sum_j q[j] * (n[j] * q[j]) - 2 * sum_j (q[j] - q[j - 1]) * R[i[j]],   q[-1] = 0 .
+
+All factors are exact in float64, but for ``R``, which is a sum of two numbers and within ``d`` of the exact one. The
+result is a running sum as in the clauses SU; where its interval leaves the rounding open, all terms are added exactly.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+
+from .._jit import compiled
+from . import threads
+from .arrays import Array, Float64, Index, Scalar, plain
+from .points import P
+from .sums import LANES, settled, zeros
+
+LARGEST_LEVEL = 2**20
+LARGEST = float(np.finfo(np.float64).max)
+FEW = 4
+"""Quantisers, or numbers in a run, below which it does not pay to sort."""
+LOSS = np.dtype(np.float64)
+Codes = tuple[Scalar, Scalar]
+
+
+class Sorted(NamedTuple):
+    """Numbers in ascending order and what is computed of them once.
+
+    ``first[b]`` is the place of the first number in bucket ``b`` of an equal division of their range; ``start`` and
+    ``density`` take a number to its bucket. ``tails[i]`` is the sum from ``i`` on in two parts, within ``doubt``.
+    ``squares`` is a running sum of the squares.
+    """
+
+    x: Array
+    first: Index
+    start: float
+    density: float
+    tails: Float64
+    doubt: float
+    squares: Float64
+
+
+@compiled
+def _bucket(x: float, start: float, density: float, count: int) -> int:
+    """Bucket of a number: monotone, and 0 where it is not defined."""
+    place = (x - start) * density
+    if place >= count - 1:
+        return count - 1
+    return int(place) if place > 0 else 0
+
+
+@compiled
+def _fill(x: Array, start: float, density: float, first: Index, tails: Float64) -> float:
+    """Buckets and tail sums of ascending numbers; returns the doubt of the tails."""
+    buckets = first.size - 1
+    for i in range(x.size):
+        first[_bucket(np.float64(x[i]), start, density, buckets) + 1] += 1
+    for b in range(buckets):
+        first[b + 1] += first[b]
+    s = c = d = 0.0
+    for i in range(x.size - 1, -1, -1):
+        s, c, d = P.add_term(s, c, d, np.float64(x[i]))
+        tails[i, 0], tails[i, 1] = s, c
+    return d
+
+
+@compiled
+def _squares(x: Array, out: Float64) -> None:
+    s, c, d = 0.0, 0.0, 0.0
+    for i in range(x.size):
+        s, c, d = P.add_product(s, c, d, np.float64(x[i]), np.float64(x[i]))
+    out[0], out[1], out[2] = s, c, d
+
+
+def _sorted(x: Array) -> Sorted:
+    x = np.sort(x)
+    start, width = float(x[0]), float(x[-1]) - float(x[0])
+    density = x.size / width if x.size < width * LARGEST and width < LARGEST else 0.0
+    first, tails, squares = np.zeros(x.size + 1, np.int64), np.zeros((x.size + 1, 2)), np.empty(3)
+    doubt = _fill(x, start, density, first, tails)
+    _squares(x, squares)
+    return Sorted(x, first, start, density, tails, doubt, squares)
+
+
+@compiled
+def _place(data: Sorted, edge: Scalar) -> int:
+    """Number of values below an edge."""
+    b = _bucket(np.float64(edge), data.start, data.density, data.first.size - 1)
+    low, high = data.first[b], data.first[b + 1]
+    while low < high:
+        middle = (low + high) >> 1
+        if data.x[middle] < edge:
+            low = middle + 1
+        else:
+            high = middle
+    return low
+
+
+@compiled
+def _edges(scale: Scalar, lowest: Scalar, edges: Array, values: Array) -> None:
+    """Values of consecutive levels, and the smallest number of each but the lowest."""
+    T = type(scale)
+    for j in range(edges.size):
+        k = P.add(lowest, T(j))
+        values[j] = P.mul(scale, k)
+        edges[j] = P.first_of_level(scale, k)
+
+
+@compiled
+def _factors(data: Sorted, edges: Array, values: Array, factors: Float64) -> None:
+    """The factors of the products of each run: ``q``, ``n * q`` in two parts, ``-2 * (q - q')``, ``R`` in two parts."""
+    count = edges.size
+    begin, before = 0, type(values[0])(0)
+    for j in range(count):
+        end = _place(data, edges[j + 1]) if j + 1 < count else data.x.size
+        q, n = np.float64(values[j]), np.float64(end - begin)
+        product = P.mul(n, q)
+        q_high, q_low = P.split(q)
+        n_high, n_low = P.split(n)
+        factors[0, j], factors[1, j] = q, product
+        factors[2, j] = P.product_error(product, n_high, n_low, q_high, q_low)
+        factors[3, j] = -2.0 * np.float64(P.add(values[j], -before))
+        factors[4, j], factors[5, j] = data.tails[begin, 0], data.tails[begin, 1]
+        begin, before = end, values[j]
+
+
+@compiled
+def _products(x: Float64, y: Float64, lanes: Float64) -> None:
+    """Adds the products of two arrays to the running sums of the lanes."""
+    s, c, d = lanes[0], lanes[1], lanes[2]
+    for start in range(0, x.size, LANES):
+        xk, yk = x[start:], y[start:]
+        for j in range(min(LANES, xk.size)):
+            s[j], c[j], d[j] = P.add_product(s[j], c[j], d[j], xk[j], yk[j])
+
+
+@compiled
+def _by_runs(
+    begin: int,
+    end: int,
+    data: Sorted,
+    order: Index,
+    scale: Array,
+    zero: Array,
+    codes: Codes,
+    s: Float64,
+    c: Float64,
+    d: Float64,
+) -> None:
+    """Running sums of the squared errors of quantisers ``order[begin], ..., order[end - 1]``."""
+    size = int(codes[1] - codes[0]) + 1
+    edges, values = np.empty(size, data.x.dtype), np.empty(size, data.x.dtype)
+    factors, lanes = np.empty((6, size)), np.empty((3, LANES))
+    single = data.x.itemsize == 4
+    for n in range(begin, end):
+        k = order[n]
+        lowest = P.add(P.code(data.x[0], scale[k], zero[k], codes[0], codes[1]), -zero[k])
+        highest = P.add(P.code(data.x[-1], scale[k], zero[k], codes[0], codes[1]), -zero[k])
+        count = int(highest - lowest) + 1
+        _edges(scale[k], lowest, edges[:count], values[:count])
+        _factors(data, edges[:count], values[:count], factors)
+        lanes[:] = 0
+        _products(factors[0, :count], factors[1, :count], lanes)
+        if not single:
+            _products(factors[0, :count], factors[2, :count], lanes)
+        _products(factors[3, :count], factors[4, :count], lanes)
+        _products(factors[3, :count], factors[5, :count], lanes)
+        P.fold(lanes[0], lanes[1], lanes[2])
+        doubt = 2.0 * data.doubt * (abs(values[0]) + (values[count - 1] - values[0]))
+        s[k], c[k], d[k] = P.join(
+            lanes[0, 0],
+            lanes[1, 0],
+            lanes[2, 0] + doubt,
+            data.squares[0],
+            data.squares[1],
+            data.squares[2],
+        )
+
+
+@compiled
+def _by_numbers(
+    begin: int,
+    end: int,
+    x: Array,
+    scale: Array,
+    zero: Array,
+    codes: Codes,
+    s: Float64,
+    c: Float64,
+    d: Float64,
+) -> None:
+    """The same, from the products of each number."""
+    lanes = np.empty((3, LANES))
+    sl, cl, dl = lanes[0], lanes[1], lanes[2]
+    for k in range(begin, end):
+        lanes[:] = 0
+        for start in range(0, x.size, LANES):
+            xk = x[start:]
+            for j in range(min(LANES, xk.size)):
+                q = np.float64(P.quantised(xk[j], scale[k], zero[k], codes[0], codes[1]))
+                v = np.float64(xk[j])
+                a, e = P.two_sum(v, -q)
+                sl[j], cl[j], dl[j] = P.add_product(sl[j], cl[j], dl[j], a, a)
+                sl[j], cl[j], dl[j] = P.add_product(sl[j], cl[j], dl[j], a + a, e)
+                sl[j], cl[j], dl[j] = P.add_product(sl[j], cl[j], dl[j], e, e)
+        P.fold(sl, cl, dl)
+        s[k], c[k], d[k] = sl[0], cl[0], dl[0]
+
+
+@compiled
+def _values(x: Array, scale: Scalar, zero: Scalar, codes: Codes, out: Float64) -> None:
+    for i in range(x.size):
+        out[i] = P.quantised(x[i], scale, zero, codes[0], codes[1])
+
+
+def _all_terms(
+    x: Array, scale: Array, zero: Array, codes: Codes, chosen: Index
+) -> tuple[Float64, Float64]:
+    """Factors of all products of some quantisers: ``x * x``, twice ``-q * x``, and ``q * q``."""
+    wide = x.astype(np.float64)
+    left, right = np.empty((2, len(chosen), 4, x.size))
+    for row, k in enumerate(chosen):
+        q = np.empty(x.size)
+        _values(x, scale[k], zero[k], codes, q)
+        left[row], right[row] = (wide, -q, -q, q), (wide, wide, wide, q)
+    return left.reshape(len(chosen), -1), right.reshape(len(chosen), -1)
+
+
+def _row(x: Array, scale: Array, zero: Array, codes: Codes) -> Float64:
+    count, levels = scale.size, int(codes[1]) - int(codes[0]) + 1
+    running = zeros(count)
+    if count < FEW or levels > LARGEST_LEVEL or levels * FEW > x.size:
+        worthwhile = count * x.size > threads.ELEMENTS
+        threads.run(_by_numbers, count, worthwhile, x, scale, zero, codes, *running)
+    else:
+        parts = threads.get_num_threads()
+        order = np.concatenate([np.arange(start, count, parts) for start in range(parts)])
+        worthwhile = count * levels > threads.ELEMENTS
+        threads.run(_by_runs, count, worthwhile, _sorted(x), order, scale, zero, codes, *running)
+    out: Float64 = settled(running, LOSS, lambda k: _all_terms(x, scale, zero, codes, k))
+    return out
+
+
+def squared_errors(
+    x: Array, scale: Array, zero: Array, int_min: Scalar, int_max: Scalar
+) -> Float64:
+    """Sum of the squared errors of several quantisers. [RE-9]"""
+    losses = np.empty((len(x), len(scale)))
+    for g, row in enumerate(plain(x)):
+        losses[g] = _row(row, plain(scale), plain(zero), (int_min, int_max))
+    return losses
+
+
+__all__ = ["squared_errors"]
