@@ -327,12 +327,12 @@ class TileModuleArray:
     ) -> Array:
         parts = np.empty((len(self.inputs), len(x), self.out_size), dtype=self.dtype)
         for i, columns in enumerate(self.inputs):
-            part = np.ascontiguousarray(x[:, columns]).reshape(*lead, -1)
+            part = _slice(x, columns, lead)
             for o, rows in enumerate(self.outputs):
                 tile: Any = self.tiles[i][o]
                 result = tile.forward(part, noise=given.get(prefix(i, o)), trace=trace.keeps)
                 y = _traced(result, prefix(i, o), trace)
-                parts[i][:, rows] = y.reshape(len(x), -1)
+                parts[i][:, rows] = y.reshape(len(x), y.shape[-1])
         y = self.ops.split_sum(parts)
         trace.add("TA-2", "partial_sum", y)
         return finite(self.periphery.forward(y, trace), f"the output of {self.name}")
@@ -382,7 +382,7 @@ class TileModuleArray:
 
     def _backward(self, g: Array, lead: tuple[int, ...], trace: Trace) -> Array:
         g = self.periphery.backward(g, trace)
-        upstream = [np.ascontiguousarray(g[:, rows]).reshape(*lead, -1) for rows in self.outputs]
+        upstream = [_slice(g, rows, lead) for rows in self.outputs]
         dx = np.empty((len(g), self.in_size), dtype=self.dtype)
         for i, columns in enumerate(self.inputs):
             parts = np.empty((len(self.outputs), *dx[:, columns].shape), dtype=self.dtype)
@@ -393,6 +393,12 @@ class TileModuleArray:
             dx[:, columns] = self.ops.split_sum(parts)
         trace.add("TA-2", "input_gradient", dx)
         return finite(dx, f"the input gradient of {self.name}")
+
+
+def _slice(rows: Array, columns: slice, lead: tuple[int, ...]) -> Array:
+    """Some columns of a batch, in the shape in which the batch was given."""
+    part = np.ascontiguousarray(rows[:, columns])
+    return part.reshape(*lead, part.shape[1])
 
 
 def _traced(result: Any, place: str, trace: Trace) -> Array:
