@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
-    "refsim.calibration": ("calibrate_input_ranges",),
+    "refsim.calibration": ("calibrate_input_ranges", "calibrate_quantization_ranges"),
     "refsim.config": (
         "ActivationQuantConfig",
         "AnalogMVType",
@@ -101,6 +101,7 @@ if TYPE_CHECKING:
     from refsim import spec as spec
     from refsim import tile as tile
     from refsim.calibration import calibrate_input_ranges as calibrate_input_ranges
+    from refsim.calibration import calibrate_quantization_ranges as calibrate_quantization_ranges
     from refsim.config import *  # noqa: F403
     from refsim.errors import *  # noqa: F403
     from refsim.nn import SGD as SGD

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence, Sized
+from collections.abc import Iterable, Iterator, Sized
 from contextlib import contextmanager
 from typing import Any
 
@@ -39,6 +39,15 @@ def tiles(model: Any) -> list[Any]:
     return [tile for layer in layers(model) for tile in single_tiles(layer)]
 
 
+def parts(model: Any) -> list[Any]:
+    """The single tiles of a model, and what stands behind those of an array."""
+    return [
+        part
+        for layer in layers(model)
+        for part in (layer.parts().values() if isinstance(layer, TileModuleArray) else [layer])
+    ]
+
+
 @contextmanager
 def in_evaluation(model: Any) -> Iterator[None]:
     """The model in evaluation mode, and after that each part in the mode in which it was."""
@@ -56,10 +65,9 @@ def in_evaluation(model: Any) -> Iterator[None]:
 @contextmanager
 def undone_on_error(model: Any) -> Iterator[None]:
     """State and settings of all tiles as they were, if an error ends the block."""
-    parts = [part for layer in layers(model) for part in _parts(layer)]
     configs = [_settings(tile) for tile in tiles(model)]
     done = False
-    with all_or_nothing(parts):
+    with all_or_nothing(parts(model)):
         try:
             yield
             done = True
@@ -67,10 +75,6 @@ def undone_on_error(model: Any) -> Iterator[None]:
             for settings in () if done else configs:
                 for owner, values in settings:
                     vars(owner).update(values)
-
-
-def _parts(layer: Any) -> Sequence[Any]:
-    return list(layer.parts().values()) if isinstance(layer, TileModuleArray) else [layer]
 
 
 def _settings(tile: Any) -> list[tuple[Any, dict[str, Any]]]:
