@@ -23,6 +23,8 @@ from refsim.errors import VectorError
 from refsim.spec.sums import Array
 
 from .draws import Draw
+from .quantiser_cases import QUANTISER_ARGUMENTS
+from .range_cases import RANGE_ARGUMENTS
 
 __all__ = ["ARGUMENTS", "GeneratedCase", "clauses"]
 
@@ -378,5 +380,7 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "uniform": _address,
     "unit_circle": _angles,
     "within_bound": _near_bound,
+    **QUANTISER_ARGUMENTS,
+    **RANGE_ARGUMENTS,
 }
 """How to draw the arguments of each function of the specification."""

@@ -18,6 +18,7 @@ from refsim.errors import ConfigError
 from . import (
     replay_arrays,
     replay_calibration,
+    replay_estimators,
     replay_quantised,
     replay_quantised_arrays,
     replay_quantiser,
@@ -57,6 +58,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "quant": Kind(replay_quantised.replay_quantised, replay_quantised.INPUTS),
         "scale_domain": Kind(replay_quantiser.replay_quantiser, replay_quantiser.INPUTS),
         "kind": Kind(replay_quantiser.replay_quantiser, replay_quantiser.INPUTS),
+        "estimator": Kind(replay_estimators.replay_estimator, replay_estimators.INPUTS),
     }
 )
 """Kinds of cases by the tile of the recipe or, without a recipe, by an entry that only they have."""

@@ -157,12 +157,16 @@ class GoldenSection(_Search):
 
 
 def _minimum(function: Callable[[float], float], low: float, high: float) -> float:
-    """Where SciPy's bounded scalar minimisation ends; the only point of an interval without width."""
+    """The best of where SciPy's bounded scalar minimisation ends and of the two ends of the interval.
+
+    The minimisation tries no end itself, and there is the minimum where data exceed the limits of the search.
+    """
     from scipy.optimize import minimize_scalar
 
     if not low < high:
         return low
-    return float(minimize_scalar(function, bounds=(low, high), method="bounded").x)
+    found = float(minimize_scalar(function, bounds=(low, high), method="bounded").x)
+    return min((found, low, high), key=function)
 
 
 __all__ = ["GoldenSection", "GridSearch", "Loss"]

@@ -13,7 +13,13 @@ from typing import Any
 import numpy as np
 from hypothesis import Phase, given, settings
 
-from tests.clauses import array_oracle, network_oracle, oracle, random_oracle
+from tests.clauses import (
+    array_oracle,
+    network_oracle,
+    oracle,
+    quantiser_oracle,
+    random_oracle,
+)
 from tests.exact import same
 from tests.strategies import DTYPES
 
@@ -29,6 +35,7 @@ MODULES = (
     "optimiser",
     "periphery",
     "product",
+    "quantisers",
     "random",
     "splits",
     "sums",
@@ -65,7 +72,9 @@ def awkward(T: Any, *shape: int) -> Any:
 def agree(ops: Any, name: str, *arguments: Any) -> None:
     """Asserts that an operation returns the oracle's bits and leaves its arguments alone."""
     home = next(
-        m for m in (oracle, random_oracle, network_oracle, array_oracle) if hasattr(m, name)
+        m
+        for m in (oracle, random_oracle, network_oracle, array_oracle, quantiser_oracle)
+        if hasattr(m, name)
     )
     expected = getattr(home, name)(*arguments)
     copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]

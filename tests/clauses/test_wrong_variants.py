@@ -7,7 +7,14 @@ import re
 import pytest
 
 from refsim import spec
-from tests.clauses import wrong_arrays, wrong_core, wrong_network, wrong_numbers, wrong_periphery
+from tests.clauses import (
+    wrong_arrays,
+    wrong_core,
+    wrong_network,
+    wrong_numbers,
+    wrong_periphery,
+    wrong_quantisers,
+)
 from tests.clauses.checks import generated_checks_of, rejects, worked_checks_of
 from tests.clauses.wrong import Wrong
 
@@ -17,6 +24,7 @@ WRONG = [
     *wrong_periphery.WRONG,
     *wrong_network.WRONG,
     *wrong_arrays.WRONG,
+    *wrong_quantisers.WRONG,
 ]
 FIRST = {wrong.clause: wrong for wrong in reversed(WRONG)}
 CLAUSE = re.compile(r"\[([A-Z]{2}-\d+)\]$")

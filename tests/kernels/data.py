@@ -192,6 +192,28 @@ def network_calls(T: Type, draw: Draw, N: int, O: int) -> Iterator[Call]:
     yield "softmax", (y,)
 
 
+def quantiser_calls(T: Type, draw: Draw, N: int, I: int) -> Iterator[Call]:
+    """Quantisers with a step for each row."""
+    lo, hi = -draw.positive(N), draw.positive(N)
+    top = T(15), np.float32(15)
+    step, place = (draw.positive(N).astype(np.float32) for _ in range(2))
+    grid = draw(N, I), step.astype(T), np.rint(place * 3).astype(T), T(0), top[0]
+    yield "quantiser_range", (lo + T(0.5), hi - T(0.5))
+    yield "asymmetric_step", (lo, hi, top[0])
+    yield "symmetric_step", (lo, hi, top[0])
+    for symmetric in (True, False):
+        yield "code_range", (lo, 4, symmetric)
+        yield "quantiser_scale", (step - np.float32(0.3), symmetric)
+        yield "stored_step", (step, symmetric)
+        yield "stored_step_gradient", (place, step - np.float32(0.3), symmetric)
+    yield "zero_point", (place * np.float32(9), top[1])
+    yield "zero_float_gradient", (step, place * np.float32(9), top[1])
+    for name in ("quantised", "quantised_codes"):
+        yield name, grid
+    for name in ("quantised_gradient", "scale_gradient", "zero_point_gradient"):
+        yield name, (draw(N, I), *grid)
+
+
 def sum_calls(T: Type, draw: Draw, N: int, I: int) -> Iterator[Call]:
     """Sums of terms and products."""
     x, y = draw(N, I), draw(N, I)
@@ -273,6 +295,7 @@ def calls(T: Type, N: int = 6, I: int = 37, O: int = 23) -> list[Call]:
         *output_calls(T, draw, N, I, O),
         *input_calls(T, draw, N, I),
         *network_calls(T, draw, N, O),
+        *quantiser_calls(T, draw, N, I),
         *sum_calls(T, draw, N, I),
         *per_sample_calls(T, draw, N, I, O),
         *weight_calls(T, draw, O, I),

@@ -19,10 +19,12 @@ from .._jit import compiled
 from . import threads
 from .arrays import Array, Float64, Index, Scalar, plain
 from .points import P
-from .sums import LANES, settled, zeros
+from .sums import LANES, decided, settled, zeros
 
 LARGEST_LEVEL = 2**20
 LARGEST = float(np.finfo(np.float64).max)
+NEGLIGIBLE, SMALL_ROOT = 2.0**-800, 2.0**-400
+"""What counts as doubt, so that no product of it loses digits, and its root."""
 FEW = 4
 """Quantisers, or numbers in a run, below which it does not pay to sort."""
 LOSS = np.dtype(np.float64)
@@ -63,18 +65,24 @@ def _fill(x: Array, start: float, density: float, first: Index, tails: Float64) 
         first[_bucket(np.float64(x[i]), start, density, buckets) + 1] += 1
     for b in range(buckets):
         first[b + 1] += first[b]
-    s = c = d = 0.0
+    s = c = d = lost = 0.0
     for i in range(x.size - 1, -1, -1):
         s, c, d = P.add_term(s, c, d, np.float64(x[i]))
         tails[i, 0], tails[i, 1] = s, c
-    return d
+        if abs(c) < NEGLIGIBLE and c != 0.0:
+            tails[i, 1], lost = 0.0, NEGLIGIBLE
+    return d + lost
 
 
 @compiled
 def _squares(x: Array, out: Float64) -> None:
     s, c, d = 0.0, 0.0, 0.0
     for i in range(x.size):
-        s, c, d = P.add_product(s, c, d, np.float64(x[i]), np.float64(x[i]))
+        v = np.float64(x[i])
+        if abs(v) < SMALL_ROOT:
+            d += NEGLIGIBLE if v != 0.0 else 0.0
+        else:
+            s, c, d = P.add_product(s, c, d, v, v)
     out[0], out[1], out[2] = s, c, d
 
 
@@ -141,6 +149,27 @@ def _products(x: Float64, y: Float64, lanes: Float64) -> None:
 
 
 @compiled
+def _run_sums(
+    data: Sorted, values: Array, factors: Float64, lanes: Float64
+) -> tuple[float, float, float]:
+    """Running sum of the squared errors from the factors of all runs."""
+    count = values.size
+    lanes[:] = 0
+    _products(factors[0, :count], factors[1, :count], lanes)
+    if values.itemsize == 8:
+        _products(factors[0, :count], factors[2, :count], lanes)
+    _products(factors[3, :count], factors[4, :count], lanes)
+    _products(factors[3, :count], factors[5, :count], lanes)
+    s, c, d = lanes[0], lanes[1], lanes[2]
+    P.fold(s, c, d)
+    largest = np.float64(abs(values[0])) + np.float64(values[-1] - values[0])
+    doubt = d[0] + 2.0 * data.doubt * largest
+    squares = data.squares
+    total, rest, more = P.join(s[0], c[0], doubt, squares[0], squares[1], squares[2])
+    return total, rest, more
+
+
+@compiled
 def _by_runs(
     begin: int,
     end: int,
@@ -157,30 +186,16 @@ def _by_runs(
     size = int(codes[1] - codes[0]) + 1
     edges, values = np.empty(size, data.x.dtype), np.empty(size, data.x.dtype)
     factors, lanes = np.empty((6, size)), np.empty((3, LANES))
-    single = data.x.itemsize == 4
     for n in range(begin, end):
         k = order[n]
         lowest = P.add(P.code(data.x[0], scale[k], zero[k], codes[0], codes[1]), -zero[k])
         highest = P.add(P.code(data.x[-1], scale[k], zero[k], codes[0], codes[1]), -zero[k])
-        count = int(highest - lowest) + 1
-        _edges(scale[k], lowest, edges[:count], values[:count])
-        _factors(data, edges[:count], values[:count], factors)
-        lanes[:] = 0
-        _products(factors[0, :count], factors[1, :count], lanes)
-        if not single:
-            _products(factors[0, :count], factors[2, :count], lanes)
-        _products(factors[3, :count], factors[4, :count], lanes)
-        _products(factors[3, :count], factors[5, :count], lanes)
-        P.fold(lanes[0], lanes[1], lanes[2])
-        doubt = 2.0 * data.doubt * (abs(values[0]) + (values[count - 1] - values[0]))
-        s[k], c[k], d[k] = P.join(
-            lanes[0, 0],
-            lanes[1, 0],
-            lanes[2, 0] + doubt,
-            data.squares[0],
-            data.squares[1],
-            data.squares[2],
-        )
+        s[k], c[k], d[k] = 0.0, 0.0, np.inf
+        if 0 <= highest - lowest < size and 0 < scale[k] < np.inf:
+            count = int(highest - lowest) + 1
+            _edges(scale[k], lowest, edges[:count], values[:count])
+            _factors(data, edges[:count], values[:count], factors)
+            s[k], c[k], d[k] = _run_sums(data, values[:count], factors, lanes)
 
 
 @compiled
@@ -232,18 +247,22 @@ def _all_terms(
     return left.reshape(len(chosen), -1), right.reshape(len(chosen), -1)
 
 
-def _row(x: Array, scale: Array, zero: Array, codes: Codes) -> Float64:
-    count, levels = scale.size, int(codes[1]) - int(codes[0]) + 1
-    running = zeros(count)
-    if count < FEW or levels > LARGEST_LEVEL or levels * FEW > x.size:
-        worthwhile = count * x.size > threads.ELEMENTS
-        threads.run(_by_numbers, count, worthwhile, x, scale, zero, codes, *running)
-    else:
-        parts = threads.get_num_threads()
-        order = np.concatenate([np.arange(start, count, parts) for start in range(parts)])
-        worthwhile = count * levels > threads.ELEMENTS
-        threads.run(_by_runs, count, worthwhile, _sorted(x), order, scale, zero, codes, *running)
-    out: Float64 = settled(running, LOSS, lambda k: _all_terms(x, scale, zero, codes, k))
+def _from_numbers(x: Array, scale: Array, zero: Array, codes: Codes) -> Array:
+    """Squared errors from all numbers: right for any, and the cheapest for few quantisers."""
+    running, worthwhile = zeros(scale.size), scale.size * x.size > threads.ELEMENTS
+    threads.run(_by_numbers, scale.size, worthwhile, x, scale, zero, codes, *running)
+    return settled(running, LOSS, lambda k: _all_terms(x, scale, zero, codes, k))
+
+
+def _from_runs(x: Array, scale: Array, zero: Array, codes: Codes) -> Array:
+    """Squared errors from runs of a level, and from all numbers where these leave the rounding open."""
+    count, parts, running = scale.size, threads.get_num_threads(), zeros(scale.size)
+    order = np.concatenate([np.arange(start, count, parts) for start in range(parts)])
+    worthwhile = count * int(codes[1] - codes[0]) > threads.ELEMENTS
+    threads.run(_by_runs, count, worthwhile, _sorted(x), order, scale, zero, codes, *running)
+    out, undecided = decided(running, LOSS)
+    if undecided.any():
+        out[undecided] = _from_numbers(x, scale[undecided], zero[undecided], codes)
     return out
 
 
@@ -252,8 +271,11 @@ def squared_errors(
 ) -> Float64:
     """Sum of the squared errors of several quantisers. [RE-9]"""
     losses = np.empty((len(x), len(scale)))
+    levels = int(int_max) - int(int_min) + 1
+    by_runs = len(scale) >= FEW and levels <= LARGEST_LEVEL and levels * FEW <= x.shape[1]
     for g, row in enumerate(plain(x)):
-        losses[g] = _row(row, plain(scale), plain(zero), (int_min, int_max))
+        chosen = _from_runs if by_runs else _from_numbers
+        losses[g] = chosen(row, plain(scale), plain(zero), (int_min, int_max))
     return losses
 
 
