@@ -15,7 +15,7 @@ from tests.strategies import arrays, factors, moderate, typed, vectors
 
 @st.composite
 def steps(draw: Any, T: Type) -> tuple[Any, ...]:
-    shape = draw(st.sampled_from([(1,), (3,), (2, 2), (0,)]))
+    shape = draw(st.sampled_from([(1,), (3,), (2, 2), (0,), ()]))
     parameter, gradient = (draw(arrays(T, shape)) for _ in range(2))
     velocity = draw(arrays(T, shape)) if draw(st.booleans()) else None
     scalars = [draw(factors(T)) for _ in range(4)]

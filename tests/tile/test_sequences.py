@@ -32,6 +32,7 @@ from tests.tile.cases import configs, mostly
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 STEPS = {"dev": 300, "ci": 1_500, "deep": 20_000}.get(PROFILE, 300)
 WRITINGS = (("spec", 1), ("cpu", 1), ("cpu", 2))
+SHARED = ("runtime", "mapping", "choices", "forward", "modifier", "clip", "remap")
 numbers_from = st.integers(0, 2**32 - 1)
 clips = st.fixed_dictionaries(
     {
@@ -223,7 +224,28 @@ class Arrays(Tiles):
         return rs.TileModuleArray(*sizes, config, **given)
 
 
-@pytest.mark.parametrize("machine", [Tiles, Arrays])
+class QuantisedArrays(Arrays):
+    """The same with quantised tiles, and quantisers behind them."""
+
+    def created(self, config: Any, sizes: tuple[int, int], **given: Any) -> Any:
+        seed = given["seed"]
+        symmetric, learned = seed % 2 == 0, seed % 3 == 0
+        quantised = rs.QuantizedTorchInferenceRPUConfig(
+            **{name: value for name, value in vars(config).items() if name in SHARED},
+            pre_post=rs.PrePostProcessingParameterQuant(
+                input_range=config.pre_post.input_range,
+                periph_quant=rs.PeripheryQuantizationParameter(
+                    n_bits=4, symmetric=symmetric, learn_quant_params=learned, init_learning_after=2
+                ),
+            ),
+            act_quant_config=rs.ActivationQuantConfig(n_bits=5, symmetric=symmetric),
+        )
+        quantised.mapping.max_input_size = (1, 2, 3, 0, 6)[seed % 5]
+        quantised.mapping.max_output_size = (2, 3, 0, 4)[seed % 4]
+        return rs.QuantizedTileModuleArray(*sizes, quantised, **given)
+
+
+@pytest.mark.parametrize("machine", [Tiles, Arrays, QuantisedArrays])
 def test_every_writing_takes_the_same_steps(
     machine: type[Tiles], monkeypatch: pytest.MonkeyPatch
 ) -> None:
