@@ -78,7 +78,7 @@ def skewed_candidates(
 ) -> tuple[Array, Array]:
     r"""Ranges of equally spaced sizes, each moved by whole steps of its grid to both sides. [RE-7]
 
-    With :math:`R_c = c\,(S / K)` and the step :math:`\delta_c = 2 R_c / (2^b - 1)`, for
+    With :math:`R_c = c\,(S / K)` and the step :math:`\delta_c = R_c / ((2^b - 1) / 2)`, for
     :math:`k = 0 \dots \max(1, 2^b / 4) - 1` and the signs :math:`+` and :math:`-`
 
     .. math:: l = \max(-R_c \pm k\delta_c,\ p_-),\qquad h = \min(R_c \pm k\delta_c,\ p_+)
@@ -109,7 +109,7 @@ def skewed_candidates(
     T = size.dtype.type
     R = (np.arange(1, count + 1).astype(T) * (size / T(count)))[:, None]
     k = np.arange(max(1, 2**n_bits // 4)).astype(T)
-    shift = k * ((T(2) * R) / T(2**n_bits - 1))
+    shift = k * (R / T((2**n_bits - 1) / 2))
     both = np.stack([shift, -shift], axis=2)
     lo, hi = -R[:, :, None] + both, R[:, :, None] + both
     return (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any, Protocol
 
@@ -103,6 +104,13 @@ class Estimator:
         self._state: State = {}
         self._pending: State | None = None
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Estimator:
+        """An estimator of the same kind with a memory of its own."""
+        other = copy.copy(self)
+        other._state, other._pending = self.state(), None
+        return other
+
+    @np.errstate(all="ignore")
     def range(self, x: Array) -> tuple[Array, Array]:
         """Lower and upper end of the range, as if the data came next.
 
@@ -120,17 +128,19 @@ class Estimator:
         ShapeError
             If there are no elements, or the axis or the groups do not fit.
         InputError
-            If an element is NaN or infinite.
+            If it is no such array, or an element is NaN or infinite.
         StateError
             If the range is not finite, or the memory is of another data type or number of channels.
         """
+        self._pending = None
         rows, repeat = self._rows(x)
         self._fits(rows)
-        lo, hi, self._pending = self._method.estimate(x, rows, self._state)
+        lo, hi, pending = self._method.estimate(x, rows, self._state)
         if not (np.isfinite(lo).all() and np.isfinite(hi).all()):
             raise StateError(f"the range of a quantiser overflows {x.dtype}.")
+        self._pending = pending
         if self._axis is None:
-            return lo.reshape(()), hi.reshape(())
+            return lo.reshape(()).copy(), hi.reshape(()).copy()
         return np.repeat(lo, repeat), np.repeat(hi, repeat)
 
     def commit(self) -> None:
@@ -152,7 +162,7 @@ class Estimator:
         Raises
         ------
         StateError
-            If the names are not those of this kind of estimator, or a number is NaN.
+            If the arrays are not those of this kind of estimator.
         """
         if state and set(state) != set(self._method.names):
             expected = ", ".join(self._method.names) or "none"
@@ -160,18 +170,14 @@ class Estimator:
                 f"the state of the estimator has the arrays {', '.join(sorted(state))}, "
                 f"expected {expected}."
             )
-        for name, value in state.items():
-            if np.isnan(value).any():
-                raise StateError(f"{name} of the state of the estimator contains NaN.")
-        self._state = {name: np.array(value) for name, value in state.items()}
-        self._pending = None
+        copies = {name: np.array(value) for name, value in state.items()}
+        for name, value in copies.items():
+            _check(name, value, len(copies["lo"]) if copies["lo"].ndim else 0)
+        self._state, self._pending = copies, None
 
     def _rows(self, x: Array) -> tuple[Array, int]:
         """Numbers that share a range in one row each, and the number of channels of a row."""
-        if x.size == 0:
-            raise ShapeError(f"x has the shape {x.shape}, a range needs at least one element.")
-        if not np.isfinite(x).all():
-            raise InputError("x contains NaN or infinity, allowed are finite numbers.")
+        _check_data(x)
         if self._axis is None:
             return x.reshape(1, -1), 1
         if not -x.ndim <= self._axis < x.ndim:
@@ -194,6 +200,28 @@ class Estimator:
                 f"the estimator remembers {lo.size} ranges in {lo.dtype}, "
                 f"the data have {len(rows)} in {rows.dtype}."
             )
+
+
+def _check_data(x: object) -> None:
+    """Raises unless the data are an array of floats, all of them finite, and not empty."""
+    if not isinstance(x, np.ndarray) or x.dtype not in (np.float32, np.float64):
+        kind = x.dtype if isinstance(x, np.ndarray) else type(x).__name__
+        raise InputError(f"x is of the type {kind}, allowed are arrays of float32 or float64.")
+    if x.size == 0:
+        raise ShapeError(f"x has the shape {x.shape}, a range needs at least one element.")
+    if not np.isfinite(x).all():
+        raise InputError("x contains NaN or infinity, allowed are finite numbers.")
+
+
+def _check(name: str, value: Array, rows: int) -> None:
+    """Raises unless an array of a state has the type and shape of its name, and finite numbers."""
+    axes = 2 if name == "losses" else 1
+    usable = value.dtype in ((np.float64,) if axes == 2 else (np.float32, np.float64))
+    if not usable or value.ndim != axes or len(value) != rows or not np.isfinite(value).all():
+        raise StateError(
+            f"{name} of the state of the estimator is of {value.dtype} and shape {value.shape}, expected are "
+            f"finite floating-point numbers along {axes} {'axes' if axes == 2 else 'axis'}, {rows} rows."
+        )
 
 
 def make_estimator(

@@ -72,10 +72,11 @@ class QuantisedArrayPeriphery(ArrayPeriphery):
             counter = np.zeros(1, dtype=np.float32) if p.learn_quant_params else None
             if counter is not None:
                 self.buffers[COUNTER] = counter
-            manager = ArrayBiasManager(*self._made(BIAS, minmax), counter)
-            self._place(BIAS, manager, self.buffers if counter is None else self.parameters)
+            self.quantizers[BIAS] = ArrayBiasManager(*self._made(BIAS, minmax), counter)
         if output is not None and output.n_bits > 0:
-            self._place(OUTPUT, QuantisationManager(*self._made(OUTPUT, output)), self.buffers)
+            self.quantizers[OUTPUT] = QuantisationManager(*self._made(OUTPUT, output))
+        for quantiser in self.quantizers:
+            self._place(quantiser)
         self._shapes = {
             name: (array.shape, array.dtype)
             for name, array in (self.parameters | self.buffers).items()
@@ -100,18 +101,28 @@ class QuantisedArrayPeriphery(ArrayPeriphery):
         )
         return quantiser, estimator
 
-    def _place(self, name: str, manager: QuantisationManager, table: dict[str, Array]) -> None:
-        """Keep a manager, and list the arrays of its quantiser."""
-        self.quantizers[name] = manager
-        table[f"{name}.delta"] = manager.quantiser.delta
-        if manager.quantiser.zero_float is not None:
-            table[f"{name}.zero_float"] = manager.quantiser.zero_float
+    def _place(self, name: str) -> None:
+        """List the arrays of a quantiser among the parameters if they are learned, else among the buffers."""
+        manager = self.quantizers[name]
+        learned = manager.state is RangeState.LEARN
+        if isinstance(manager, PeripheryManager):
+            learned = manager.counter is not None
+        quantiser = manager.quantiser
+        for part, value in (("delta", quantiser.delta), ("zero_float", quantiser.zero_float)):
+            for holder in (self.parameters, self.buffers):
+                holder.pop(f"{name}.{part}", None)
+            if value is not None:
+                (self.parameters if learned else self.buffers)[f"{name}.{part}"] = value
 
     def check_live(self, out_size: int) -> None:
         """Refuse live arrays whose type or shape was changed from outside; arrays put in their place are taken over."""
         super().check_live(out_size)
         for name, layout in self._shapes.items():
             self.check_array(name, layout)
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Let each manager work on the live arrays, and list these where they belong."""
         for name, manager in self.quantizers.items():
             delta = self.value(f"{name}.delta")
             assert delta is not None
@@ -119,6 +130,7 @@ class QuantisedArrayPeriphery(ArrayPeriphery):
             manager.quantiser.zero_float = self.value(f"{name}.zero_float")
             if isinstance(manager, PeripheryManager) and manager.counter is not None:
                 manager.counter = self.buffers[COUNTER]
+            self._place(name)
 
     def forward(self, y: Array, trace: Trace) -> Array:
         """Output ``(N, O)`` from the sum of the partial results; quantisers keep what they estimated."""
@@ -203,4 +215,6 @@ class QuantisedArrayPeriphery(ArrayPeriphery):
         holder: Any = self
         own = {key: value for key, value in values.items() if quantised_state.owner(holder, key)}
         super().assign({key: value for key, value in values.items() if key not in own})
+        self._adopt()
         quantised_state.assign(holder, own)
+        self._adopt()

@@ -14,7 +14,7 @@ from refsim.spec.sums import Array, Scalar
 
 from . import quantised_periphery, quantised_state, settings
 from .estimators import make_estimator
-from .quantisation_manager import PeripheryManager, QuantisationManager
+from .quantisation_manager import PeripheryManager, QuantisationManager, RangeState
 from .quantised_periphery import BIAS, OUTPUT, SCALE, Quantised, QuantisedOutputs
 from .quantiser import Quantiser
 from .torch_inference import ForwardRecord, TorchInferenceTile
@@ -126,17 +126,25 @@ class QuantizedTorchInferenceTile(TorchInferenceTile):
         return quantiser, estimator
 
     def _place(self, name: str) -> None:
-        """List the parameters of a quantiser among those of the tile, or its buffers if they cannot be learned."""
+        """List the parameters of a quantiser among those of the tile if they are learned, else among its buffers."""
         manager = self.quantizers[name]
-        learned = isinstance(manager, PeripheryManager) and manager.counter is not None
-        holder = self.parameters if learned else self.buffers
-        holder[f"{name}.delta"] = manager.quantiser.delta
-        if manager.quantiser.zero_float is not None:
-            holder[f"{name}.zero_float"] = manager.quantiser.zero_float
+        learned = manager.state is RangeState.LEARN
+        if isinstance(manager, PeripheryManager):
+            learned = manager.counter is not None
+        quantiser = manager.quantiser
+        for part, value in (("delta", quantiser.delta), ("zero_float", quantiser.zero_float)):
+            for holder in (self.parameters, self.buffers):
+                holder.pop(f"{name}.{part}", None)
+            if value is not None:
+                (self.parameters if learned else self.buffers)[f"{name}.{part}"] = value
 
     def check_live(self) -> None:
         """Refuse live arrays whose type or shape was changed from outside; arrays put in their place are taken over."""
         super().check_live()
+        self._adopt()
+
+    def _adopt(self) -> None:
+        """Let each manager work on the live arrays, and list these where they belong."""
         for name, manager in self.quantizers.items():
             delta = self.value(f"{name}.delta")
             assert delta is not None
@@ -144,6 +152,7 @@ class QuantizedTorchInferenceTile(TorchInferenceTile):
             manager.quantiser.zero_float = self.value(f"{name}.zero_float")
             if isinstance(manager, PeripheryManager) and manager.counter is not None:
                 manager.counter = self.buffers[COUNTERS[name]]
+            self._place(name)
 
     # ----- forward and backward
 
@@ -197,4 +206,6 @@ class QuantizedTorchInferenceTile(TorchInferenceTile):
         """Write values into the live arrays; those of quantisers and estimators into these."""
         own = {key: value for key, value in values.items() if quantised_state.owner(self, key)}
         super().assign({key: value for key, value in values.items() if key not in own})
+        self._adopt()
         quantised_state.assign(self, own)
+        self._adopt()

@@ -138,7 +138,7 @@ class Quantiser:
         Parameters
         ----------
         lo, hi
-                Numbers, or one for each channel.
+            Numbers, or one for each channel.
 
         Raises
         ------
@@ -153,20 +153,24 @@ class Quantiser:
             raise StateError(
                 f"the range of {self.name} is being learned; return to an estimating state before setting it."
             )
-        self.take(self.grid_over(lo, hi))
+        low, high = (as_array(end, self.dtype, f"the range of {self.name}") for end in (lo, hi))
+        if low.shape == high.shape and (low > high).any():
+            raise InputError(
+                f"the range of {self.name} is from {low} to {high}, allowed are lower ends up to the upper ones."
+            )
+        self.take(self.grid_over(low, high))
 
     def grid_over(self, lo: object, hi: object) -> Grid:
-        """The grid over a range, without keeping it; errors as for :meth:`set_quant_range`."""
+        """The grid over a range, without keeping it; errors as for :meth:`set_quant_range`.
+
+        A search may end with a lower end above the upper one, both on one side of zero; QU-1 makes it a range.
+        """
         low, high = (as_array(end, self.dtype, f"the range of {self.name}") for end in (lo, hi))
         if low.shape != high.shape or low.ndim > (self.axis is not None):
             raise ShapeError(
                 f"the range of {self.name} has shapes {low.shape} and {high.shape}, allowed are "
                 f"{'two numbers or ' if self.axis is not None else ''}two "
                 f"{'vectors of one length' if self.axis is not None else 'numbers'}."
-            )
-        if (low > high).any():
-            raise InputError(
-                f"the range of {self.name} is from {low} to {high}, allowed are lower ends up to the upper ones."
             )
         with np.errstate(all="ignore"):
             return self._grid(low.reshape(-1), high.reshape(-1), low.shape)

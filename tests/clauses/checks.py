@@ -19,6 +19,7 @@ from tests.clauses import (
     oracle,
     quantiser_oracle,
     random_oracle,
+    range_oracle,
 )
 from tests.exact import same
 from tests.strategies import DTYPES
@@ -29,6 +30,7 @@ MODULES = (
     "chain",
     "converters",
     "elementary",
+    "estimators",
     "input_range",
     "management",
     "network",
@@ -37,10 +39,12 @@ MODULES = (
     "product",
     "quantisers",
     "random",
+    "range_search",
     "splits",
     "sums",
     "weights",
 )
+ORACLES = (oracle, random_oracle, network_oracle, quantiser_oracle, range_oracle, array_oracle)
 Check = Callable[..., None]
 REJECTING = settings(
     max_examples=400,
@@ -71,11 +75,7 @@ def awkward(T: Any, *shape: int) -> Any:
 
 def agree(ops: Any, name: str, *arguments: Any) -> None:
     """Asserts that an operation returns the oracle's bits and leaves its arguments alone."""
-    home = next(
-        m
-        for m in (oracle, random_oracle, network_oracle, array_oracle, quantiser_oracle)
-        if hasattr(m, name)
-    )
+    home = next(m for m in ORACLES if hasattr(m, name))
     expected = getattr(home, name)(*arguments)
     copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
     same(getattr(ops, name)(*copies), expected)

@@ -69,3 +69,12 @@ def test_nothing_moves_without_a_rate_and_the_result_is_new(ops: Any, case: Any)
     same(velocity, g)
     assert not np.shares_memory(velocity, g)
     assert not np.shares_memory(moved, p)
+
+
+@pytest.mark.clause("OP-1")
+def test_a_parameter_without_axes(ops: Any, T: Type) -> None:
+    p, g = np.array(T(2)), np.array(T(4))
+    value, velocity = ops.sgd_step(p, g, None, T(0.5), T(0.5), T(1), T(0), False)
+    same(value, np.array(T(0)))
+    same(velocity, g)
+    same(ops.sgd_step(value, g, velocity, T(0.5), T(0.5), T(1), T(0), False)[0], np.array(T(-3)))

@@ -14,6 +14,7 @@ from tests.clauses import (
     wrong_numbers,
     wrong_periphery,
     wrong_quantisers,
+    wrong_ranges,
 )
 from tests.clauses.checks import generated_checks_of, rejects, worked_checks_of
 from tests.clauses.wrong import Wrong
@@ -25,6 +26,7 @@ WRONG = [
     *wrong_network.WRONG,
     *wrong_arrays.WRONG,
     *wrong_quantisers.WRONG,
+    *wrong_ranges.WRONG,
 ]
 FIRST = {wrong.clause: wrong for wrong in reversed(WRONG)}
 CLAUSE = re.compile(r"\[([A-Z]{2}-\d+)\]$")

@@ -278,6 +278,30 @@ def scalar_calls(T: Type) -> Iterator[Call]:
     yield "range_rule", (T(-1.1), T(2.2), T(0.3), False, T(0.7))
 
 
+def range_calls(T: Type, draw: Draw, N: int, I: int) -> Iterator[Call]:
+    """Ranges of data, ranges to try, and their losses by either way of adding."""
+    x, flat = draw(N, I), draw(1, 8 * I)
+    old = -draw.positive(N), draw.positive(N)
+    yield "value_range", (x,)
+    yield "percentile_range", (x, np.float64(7.7), True)
+    yield "percentile_range", (x, np.float64(7.7), False)
+    yield "widest_range", (-draw.positive(N), draw.positive(N), *old)
+    yield "moving_range", (-draw.positive(N), draw.positive(N), *old, T(0.1), T(0.9))
+    yield "search_limits", (-draw.positive(3), draw.positive(3), T(0.5))
+    yield "symmetric_candidates", (T(1.7), I, False)
+    yield "symmetric_candidates", (T(1.7), I, True)
+    yield "skewed_candidates", (T(-1.3), T(1.7), T(1.7), I, 4)
+    yield "shifted_range", (T(1.7), T(-0.3), False)
+    for count in (2, I + 3):
+        grid = draw.positive(count), np.round(draw.positive(count)), T(0), T(3)
+        yield "squared_errors", (x, *grid)
+        yield "squared_errors", (flat, *grid)
+    yield "softmax_losses", (draw(N + 1, I), draw.positive(2), T([0, 1]), T(0), T(15))
+    losses = np.round(np.abs(draw(N, I)).astype(np.float64), 1)
+    yield "least_loss", (losses, None)
+    yield "least_loss", (losses, losses[:, ::-1].copy())
+
+
 def random_calls(count: int) -> Iterator[Call]:
     """Operations on addresses."""
     zero = np.arange(5, dtype=np.uint64)
@@ -301,5 +325,6 @@ def calls(T: Type, N: int = 6, I: int = 37, O: int = 23) -> list[Call]:
         *weight_calls(T, draw, O, I),
         *array_calls(T, draw, N, O),
         *scalar_calls(T),
+        *range_calls(T, draw, N, I),
         *random_calls(1001),
     ]

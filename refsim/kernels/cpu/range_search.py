@@ -43,14 +43,14 @@ def _skewed(
     end: int,
     sizes: Array,
     skews: int,
-    steps: Scalar,
+    half_steps: Scalar,
     limits: tuple[Scalar, Scalar],
     lo: Array,
     hi: Array,
 ) -> None:
     for c in range(begin, end):
         T, size = type(sizes[c]), sizes[c]
-        step = P.add(size, size) / steps
+        step = size / half_steps
         for k in range(skews):
             shift = P.mul(T(k), step)
             for side in range(2):
@@ -67,9 +67,9 @@ def skewed_candidates(
     """Ranges of equally spaced sizes, each moved by whole steps of its grid to both sides. [RE-7]"""
     skews, sizes = max(1, (1 << n_bits) >> 2), _sizes(size, count)
     lo, hi = np.empty(2 * count * skews, size.dtype), np.empty(2 * count * skews, size.dtype)
-    steps = size.dtype.type((1 << n_bits) - 1)
+    half_steps = size.dtype.type(((1 << n_bits) - 1) / 2)
     worthwhile = lo.size > threads.ELEMENTS
-    threads.run(_skewed, count, worthwhile, sizes, skews, steps, (lower, upper), lo, hi)
+    threads.run(_skewed, count, worthwhile, sizes, skews, half_steps, (lower, upper), lo, hi)
     return lo, hi
 
 
