@@ -119,7 +119,7 @@ class GeneratedRun:
         """The tile or the array of a run."""
         if not self.array:
             return config.create_tile(d.O, d.I, bias=bias, seed=d.integer(2**64), backend=backend)
-        config.mapping.max_input_size = int(d.of(1, 2, 3, 0, 16))
+        config.mapping.max_input_size = int(d.of(2, 3, 4, 0))
         config.mapping.max_output_size = int(d.of(1, 2, 0, 16))
         made = QuantizedTileModuleArray if self.quantised else TileModuleArray
         return made(d.O, d.I, config, bias=bias, seed=d.integer(2**64), backend=backend)
