@@ -102,7 +102,9 @@ class QuantisedReplay(TileReplay):
         y, trace = tile.forward(self.arrays[f"s{k}_x"], trace=True)
         stages = {stage.name: stage.value for stage in trace}
         if searched:
-            self.judge_range(k, tile, stages["shifted_output" if tile.has_bias else "product"])
+            self.judge_range(
+                k, tile, stages["shifted_output" if tile.has_bias else "scaled_output"]
+            )
         elif "out_quantizer_lo" in stages:
             self.ends = stages["out_quantizer_lo"], stages["out_quantizer_hi"]
         for short in _NAMES:

@@ -72,7 +72,7 @@ def forward(
         trace.add("PP-3", "output_factor", finite(factor, f"the scale of {tile.name}"))
         out.used[SCALE] = tile.periphery_quantised(SCALE, factor, trace)
         out.y = tile.ops.scaled_output(z, out.used[SCALE].after)
-        trace.add("PP-1", "scaled_output", out.y)
+    trace.add("PP-1", "scaled_output", out.y)
     if b is not None:
         trace.add("PP-2", "bias", b)
         out.used[BIAS] = tile.periphery_quantised(BIAS, b, trace)
