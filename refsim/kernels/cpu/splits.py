@@ -6,11 +6,12 @@ The additions are one IEEE operation an element, which NumPy does in one pass.
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
-from .arrays import QUIET, Array, Index
+from .arrays import QUIET, Array
 
 
-def split_sizes(size: int, limit: int) -> Index:
+def split_sizes(size: int, limit: int) -> NDArray[np.int64]:
     """Sizes of the splits of an axis, as equal as they can be, the larger ones first. [TA-1]"""
     if limit <= 0:
         return np.full(1, size, np.int64)
