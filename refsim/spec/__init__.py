@@ -73,21 +73,23 @@ from .product import (
     per_sample_transposed_product,
     transposed_product,
 )
+from .quantiser_gradients import (
+    quantised_gradient,
+    scale_gradient,
+    stored_step_gradient,
+    zero_float_gradient,
+    zero_point_gradient,
+)
 from .quantisers import (
     asymmetric_step,
     code_range,
     quantised,
     quantised_codes,
-    quantised_gradient,
     quantiser_range,
     quantiser_scale,
-    scale_gradient,
     stored_step,
-    stored_step_gradient,
     symmetric_step,
-    zero_float_gradient,
     zero_point,
-    zero_point_gradient,
 )
 from .random import (
     normal,

@@ -17,7 +17,8 @@ from .estimators import make_estimator
 from .quantisation_manager import PeripheryManager, QuantisationManager, RangeState
 from .quantised_periphery import BIAS, OUTPUT, SCALE, Quantised, QuantisedOutputs
 from .quantiser import Quantiser
-from .torch_inference import ForwardRecord, TorchInferenceTile
+from .record import ForwardRecord
+from .torch_inference import TorchInferenceTile
 from .trace import Trace
 
 COUNTERS = {SCALE: "scale_quant_update_idx", BIAS: "bias_quant_update_idx"}

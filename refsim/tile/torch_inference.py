@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any, Literal, overload
 
 import numpy as np
@@ -15,40 +14,11 @@ from refsim.spec.sums import Array, Scalar
 
 from . import core, modifier, post_update, settings, stages
 from .arrays import as_rows
-from .core import CoreRecord, finite
+from .core import finite
 from .noise import NoiseSource
+from .record import ForwardRecord, Outputs
 from .state import Tile
 from .trace import NoTrace, Trace
-
-
-@dataclass
-class Outputs:
-    """The output of the tile, and what the way back through its scales needs."""
-
-    y: Array
-    s: Array | None
-    kappa: Array | None
-    a: Array | None
-    scaled: Array
-
-
-@dataclass
-class ForwardRecord:
-    """What the backward pass needs of the last forward pass."""
-
-    lead: tuple[int, ...]
-    x: Array
-    r: Scalar | None
-    range: settings.Range | None
-    c: Array
-    core: CoreRecord
-    outputs: Any
-
-    @property
-    def s(self) -> Array | None:
-        """Mapping scales of that pass."""
-        scales: Array | None = self.outputs.s
-        return scales
 
 
 class TorchInferenceTile(Tile):
@@ -304,7 +274,8 @@ class TorchInferenceTile(Tile):
         return (dx, kept) if trace else dx
 
     def _accumulated(self, name: str, value: Array) -> Array:
-        total = self.checked_gradient(name) + value if name in self.gradients else value
+        before = self.checked_gradient(name) if name in self.gradients else None
+        total = value if before is None else np.asarray(before + value)
         return finite(total, f"the gradient of {name} of {self.name}")
 
     def _backward(

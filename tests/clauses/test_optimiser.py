@@ -77,4 +77,6 @@ def test_a_parameter_without_axes(ops: Any, T: Type) -> None:
     value, velocity = ops.sgd_step(p, g, None, T(0.5), T(0.5), T(1), T(0), False)
     same(value, np.array(T(0)))
     same(velocity, g)
+    assert isinstance(value, np.ndarray)
+    assert isinstance(velocity, np.ndarray)
     same(ops.sgd_step(value, g, velocity, T(0.5), T(0.5), T(1), T(0), False)[0], np.array(T(-3)))

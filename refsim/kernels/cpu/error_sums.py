@@ -19,7 +19,7 @@ from .._jit import compiled
 from . import threads
 from .arrays import Array, Float64, Index, Scalar, plain
 from .points import P
-from .sums import LANES, decided, settled, zeros
+from .sums import LANES, SEGMENT, decided, settled, zeros
 
 LARGEST_LEVEL = 2**20
 LARGEST = float(np.finfo(np.float64).max)
@@ -199,6 +199,20 @@ def _by_runs(
 
 
 @compiled
+def _differences(
+    x: Array, scale: Scalar, zero: Scalar, codes: Codes, a: Float64, e: Float64
+) -> float:
+    """Errors of numbers, exact as ``a + e``; returns the largest magnitude of ``e``."""
+    for j in range(x.size):
+        q = np.float64(P.quantised(x[j], scale, zero, codes[0], codes[1]))
+        a[j], e[j] = P.two_sum(np.float64(x[j]), -q)
+    largest = 0.0
+    for j in range(x.size):
+        largest = max(largest, abs(e[j]))
+    return largest
+
+
+@compiled
 def _by_numbers(
     begin: int,
     end: int,
@@ -210,22 +224,22 @@ def _by_numbers(
     c: Float64,
     d: Float64,
 ) -> None:
-    """The same, from the products of each number."""
-    lanes = np.empty((3, LANES))
-    sl, cl, dl = lanes[0], lanes[1], lanes[2]
+    """The same, from the errors of each number, most of which are one number of float64."""
+    lanes, errors = np.empty((3, LANES)), np.empty((3, SEGMENT))
     for k in range(begin, end):
         lanes[:] = 0
-        for start in range(0, x.size, LANES):
-            xk = x[start:]
-            for j in range(min(LANES, xk.size)):
-                q = np.float64(P.quantised(xk[j], scale[k], zero[k], codes[0], codes[1]))
-                v = np.float64(xk[j])
-                a, e = P.two_sum(v, -q)
-                sl[j], cl[j], dl[j] = P.add_product(sl[j], cl[j], dl[j], a, a)
-                sl[j], cl[j], dl[j] = P.add_product(sl[j], cl[j], dl[j], a + a, e)
-                sl[j], cl[j], dl[j] = P.add_product(sl[j], cl[j], dl[j], e, e)
-        P.fold(sl, cl, dl)
-        s[k], c[k], d[k] = sl[0], cl[0], dl[0]
+        for start in range(0, x.size, SEGMENT):
+            part = x[start : start + SEGMENT]
+            a, e, twice = errors[0, : part.size], errors[1, : part.size], errors[2, : part.size]
+            largest = _differences(part, scale[k], zero[k], codes, a, e)
+            _products(a, a, lanes)
+            if largest != 0:
+                for j in range(part.size):
+                    twice[j] = a[j] + a[j]
+                _products(twice, e, lanes)
+                _products(e, e, lanes)
+        P.fold(lanes[0], lanes[1], lanes[2])
+        s[k], c[k], d[k] = lanes[0, 0], lanes[1, 0], lanes[2, 0]
 
 
 @compiled
