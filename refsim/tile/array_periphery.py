@@ -80,7 +80,8 @@ class ArrayPeriphery(Holder):
 
     def accumulate(self, name: str, value: Array) -> None:
         """Add to a gradient."""
-        total = self.checked_gradient(name) + value if name in self.gradients else value
+        before = self.checked_gradient(name) if name in self.gradients else None
+        total = value if before is None else np.asarray(before + value)
         self.gradients[name] = finite(total, f"the gradient of {name} of {self.name}")
 
     def state_dict(self) -> dict[str, NDArray[Any]]:
