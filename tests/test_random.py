@@ -122,6 +122,7 @@ def test_streams_are_published() -> None:
         "weight_init": 8,
         "shuffle": 9,
         "data_split": 10,
+        "calibration_cache": 11,
     }
 
 
