@@ -69,9 +69,10 @@ def _quantisers(d: Draw, count: int) -> Arguments:
 
 def _errors(d: Draw) -> Arguments:
     """Few numbers with few quantisers, or so many that their runs are added."""
-    many = d.N * d.I > 200
+    many = d.chance(0.3)
     quantisers = _quantisers(d, 6 if many else int(d.rng.integers(1, 7)))
-    shape = (1, d.N * d.I) if many else (d.N, d.I)
+    levels = int(quantisers[3] - quantisers[2]) + 1
+    shape = (1, max(d.N * d.I, 4 * levels)) if many else (d.N, d.I)
     x = d.ties(shape, quantisers[0][0]) if d.chance() else d.terms(*shape)
     return x, *quantisers
 

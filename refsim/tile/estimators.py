@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Mapping
+from importlib import import_module
 from typing import Any, Protocol
 
 import numpy as np
@@ -25,6 +26,8 @@ from .quantiser import MOST_BITS
 from .range_search import GoldenSection, GridSearch, Loss
 
 State = dict[str, Array]
+Recipe = tuple[str, RangeEstimators, EstimatorParams | None, dict[str, Any]]
+"""Backend module, and what else made an estimator."""
 Estimate = tuple[Array, Array, State]
 
 
@@ -99,16 +102,17 @@ class Estimator:
     Made by :func:`make_estimator`.
     """
 
-    def __init__(self, method: Method, axis: int | None, n_groups: int | None) -> None:
+    def __init__(
+        self, method: Method, axis: int | None, n_groups: int | None, recipe: Recipe
+    ) -> None:
         self._method, self._axis, self._groups = method, axis, n_groups
+        self._recipe = recipe
         self._state: State = {}
         self._pending: State | None = None
 
-    def __deepcopy__(self, memo: dict[int, Any]) -> Estimator:
-        """An estimator of the same kind with a memory of its own."""
-        other = copy.copy(self)
-        other._state, other._pending = self.state(), None
-        return other
+    def __reduce__(self) -> tuple[Any, ...]:
+        """How a copy is made, also in another process: the same estimator with a memory of its own."""
+        return _made_again, (self._recipe, self.state())
 
     @np.errstate(all="ignore")
     def range(self, x: Array) -> tuple[Array, Array]:
@@ -287,7 +291,16 @@ def make_estimator(
     else:
         of_softmax = kind is RangeEstimators.cross_entropy
         method = _search(Loss(ops, _bits(n_bits), symmetric, of_softmax), settings, axis)
-    return Estimator(method, axis, n_groups)
+    layout = {"n_bits": n_bits, "symmetric": symmetric, "axis": axis, "n_groups": n_groups}
+    recipe = (ops.__name__, kind, copy.copy(settings), {**layout, "choices": choices})
+    return Estimator(method, axis, n_groups, recipe)
+
+
+def _made_again(recipe: Recipe, state: State) -> Estimator:
+    ops, kind, params, layout = recipe
+    made = make_estimator(import_module(ops), kind, params, **layout)
+    made.load(state)
+    return made
 
 
 def _search(loss: Loss, params: MSEEstimatorParams, axis: int | None) -> Method:

@@ -74,7 +74,7 @@ def forward(
         out.y = tile.ops.scaled_output(z, out.used[SCALE].after)
     trace.add("PP-1", "scaled_output", out.y)
     if b is not None:
-        trace.add("PP-2", "bias", b)
+        trace.add("PP-2", "bias", finite(b, f"the bias of {tile.name}"))
         out.used[BIAS] = tile.periphery_quantised(BIAS, b, trace)
         out.y = tile.ops.shifted_output(out.y, out.used[BIAS].after)
         trace.add("PP-2", "shifted_output", out.y)

@@ -57,10 +57,10 @@ def test_runs_and_numbers_agree(T: Type, kind: str) -> None:
 @pytest.mark.clause("RE-9")
 def test_scales_that_are_no_numbers_give_no_loss(T: Type) -> None:
     x = DATA["normal"].astype(T)
-    scale = T([0.5, np.inf, np.nan, 0, 0.25])
+    scale = T([0.5, np.inf, np.nan, 0, 0.25, 1e-36])
     found = losses(x, scale)
     assert np.isnan(found[[1, 2]]).all()
-    same(found[[0, 4]], losses(x, scale[[0, 4]]))
+    same(found[[0, 4, 5]], losses(x, scale[[0, 4, 5]]))
     same(found[3:4], exact.row_sums(*2 * [x.astype(np.float64)[None]], np.dtype(np.float64)))
 
 

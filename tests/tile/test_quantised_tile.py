@@ -425,6 +425,16 @@ def test_a_plain_configuration_is_refused() -> None:
         rs.QuantizedTorchInferenceTile(3, 4, rs.TorchInferenceRPUConfig(), backend="spec")
 
 
+@pytest.mark.parametrize("name", ["bias", "out_scaling_alpha"])
+@pytest.mark.parametrize("value", [np.nan, np.inf])
+def test_a_value_that_is_not_finite_is_named(name: str, value: float) -> None:
+    made = tile(config(bits=4, mapping=SCALED))
+    made.parameters[name][1] = value
+    what = {"bias": "bias", "out_scaling_alpha": "scale"}[name]
+    with pytest.raises(rs.StateError, match=f"the {what} of QuantizedTorchInferenceTile"):
+        made.forward(data(F32, 0, 5, 4))
+
+
 def test_data_below_zero_need_two_bits() -> None:
     made = tile(config(bits=0, out_bits=1, estimator=MINMAX))
     with pytest.raises(rs.StateError, match="1 bit"):

@@ -25,6 +25,8 @@ LARGEST_LEVEL = 2**20
 LARGEST = float(np.finfo(np.float64).max)
 NEGLIGIBLE, SMALL_ROOT = 2.0**-800, 2.0**-400
 """What counts as doubt, so that no product of it loses digits, and its root."""
+SMALLEST_SCALE = 1e-30
+"""Below it the products of a run could lose digits."""
 FEW = 4
 """Quantisers, or numbers in a run, below which it does not pay to sort."""
 LOSS = np.dtype(np.float64)
@@ -191,7 +193,7 @@ def _by_runs(
         lowest = P.add(P.code(data.x[0], scale[k], zero[k], codes[0], codes[1]), -zero[k])
         highest = P.add(P.code(data.x[-1], scale[k], zero[k], codes[0], codes[1]), -zero[k])
         s[k], c[k], d[k] = 0.0, 0.0, np.inf
-        if 0 <= highest - lowest < size and 0 < scale[k] < np.inf:
+        if 0 <= highest - lowest < size and SMALLEST_SCALE < scale[k] < np.inf:
             count = int(highest - lowest) + 1
             _edges(scale[k], lowest, edges[:count], values[:count])
             _factors(data, edges[:count], values[:count], factors)

@@ -6,27 +6,14 @@ import math
 
 import numpy as np
 
-from .._jit import compiled
-from . import threads
-from .arrays import QUIET, Array, Scalar, plain
-from .points import P
-
-
-@compiled
-def _extremes(begin: int, end: int, x: Array, lo: Array, hi: Array) -> None:
-    for g in range(begin, end):
-        low = high = x[g, 0]
-        for j in range(1, x.shape[1]):
-            value = x[g, j]
-            low = value if (value < low) | (value != value) else low
-            high = value if (value > high) | (value != value) else high
-        lo[g], hi[g] = P.without_sign_of_zero(low), P.without_sign_of_zero(high)
+from .arrays import QUIET, Array, Scalar
 
 
 def value_range(x: Array) -> tuple[Array, Array]:
     """Smallest and largest number of each row. [RE-1]"""
-    lo, hi = np.empty(len(x), x.dtype), np.empty(len(x), x.dtype)
-    threads.run(_extremes, len(x), x.size > threads.ELEMENTS, plain(x), lo, hi)
+    lo, hi = np.minimum.reduce(x, axis=1), np.maximum.reduce(x, axis=1)
+    lo[lo == 0] = 0
+    hi[hi == 0] = 0
     return lo, hi
 
 
