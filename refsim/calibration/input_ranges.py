@@ -115,7 +115,7 @@ def calibrate_input_ranges(
 
 def _kind(value: object) -> InputRangeCalibrationType:
     for member in InputRangeCalibrationType:
-        if value in (member, member.name, member.value):
+        if value is member or (isinstance(value, str) and value in (member.name, member.value)):
             return member
     allowed = ", ".join(member.name for member in InputRangeCalibrationType)
     raise InputError(f"calibration_type is {value!r}, allowed are {allowed}.")

@@ -16,14 +16,15 @@ from refsim.random import checked_seed, derived_seed
 from refsim.spec.sums import Array
 
 from . import array_state
+from .array_parts import joined, noise_by_place, part_of
 from .array_periphery import ArrayPeriphery
 from .arrays import as_rows
 from .core import finite
-from .names import Joined, by_place, prefix
+from .names import Joined, prefix
 from .rollback import all_or_nothing
 from .settings import DATA_TYPES
 from .state import Tile, checked_size
-from .trace import NoTrace, Stage, Trace
+from .trace import NoTrace, Trace
 
 
 class TileModuleArray:
@@ -297,7 +298,7 @@ class TileModuleArray:
             As for a tile; no tile is changed.
         """
         rows, lead = as_rows(x, self.dtype, self.in_size, "x")
-        given = self._noise(noise)
+        given = noise_by_place(noise, self.named_tiles())
         self.periphery.check_live(self.out_size)
         kept = Trace() if trace else NoTrace()
         with all_or_nothing(self.parts().values()), np.errstate(all="ignore"):
@@ -306,32 +307,16 @@ class TileModuleArray:
         y = y.reshape(*lead, self.out_size)
         return (y, kept) if trace else y
 
-    def _noise(self, noise: Mapping[str, object] | None) -> dict[str, dict[str, object]]:
-        if noise is None:
-            return {}
-        if not isinstance(noise, Mapping):
-            raise InputError(
-                f"noise is {type(noise).__name__}, allowed are mappings of names to arrays."
-            )
-        places = by_place(noise)
-        for place, named in places.items():
-            if place not in self.named_tiles():
-                raise InputError(
-                    f"noise has the key {place + str(next(iter(named)))!r}, allowed are names of noise with the place "
-                    f"of a tile before them, such as t0_0_out_noise."
-                )
-        return places
-
     def _forward(
         self, x: Array, lead: tuple[int, ...], given: Mapping[str, Any], trace: Trace
     ) -> Array:
         parts = np.empty((len(self.inputs), len(x), self.out_size), dtype=self.dtype)
         for i, columns in enumerate(self.inputs):
-            part = _slice(x, columns, lead)
+            part = part_of(x, columns, lead)
             for o, rows in enumerate(self.outputs):
                 tile: Any = self.tiles[i][o]
                 result = tile.forward(part, noise=given.get(prefix(i, o)), trace=trace.keeps)
-                y = _traced(result, prefix(i, o), trace)
+                y = joined(result, prefix(i, o), trace)
                 parts[i][:, rows] = y.reshape(len(x), y.shape[-1])
         y = self.ops.split_sum(parts)
         trace.add("TA-2", "partial_sum", y)
@@ -382,30 +367,14 @@ class TileModuleArray:
 
     def _backward(self, g: Array, lead: tuple[int, ...], trace: Trace) -> Array:
         g = self.periphery.backward(g, trace)
-        upstream = [_slice(g, rows, lead) for rows in self.outputs]
+        upstream = [part_of(g, rows, lead) for rows in self.outputs]
         dx = np.empty((len(g), self.in_size), dtype=self.dtype)
         for i, columns in enumerate(self.inputs):
             parts = np.empty((len(self.outputs), *dx[:, columns].shape), dtype=self.dtype)
             for o, part in enumerate(upstream):
                 tile: Any = self.tiles[i][o]
                 result = tile.backward(part, trace=trace.keeps)
-                parts[o] = _traced(result, prefix(i, o), trace).reshape(parts[o].shape)
+                parts[o] = joined(result, prefix(i, o), trace).reshape(parts[o].shape)
             dx[:, columns] = self.ops.split_sum(parts)
         trace.add("TA-2", "input_gradient", dx)
         return finite(dx, f"the input gradient of {self.name}")
-
-
-def _slice(rows: Array, columns: slice, lead: tuple[int, ...]) -> Array:
-    """Some columns of a batch, in the shape in which the batch was given."""
-    part = np.ascontiguousarray(rows[:, columns])
-    return part.reshape(*lead, part.shape[1])
-
-
-def _traced(result: Any, place: str, trace: Trace) -> Array:
-    """The output of a tile; its stages and noise join the trace with the place before their names."""
-    if not trace.keeps:
-        return result
-    y, own = result
-    trace.stages.extend(Stage(s.clause, place + s.name, s.value) for s in own)
-    trace.noise |= {place + name: array for name, array in own.noise.items()}
-    return y
