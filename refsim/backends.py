@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from functools import cache, partial
 from importlib import import_module
+from types import SimpleNamespace
 from typing import Any
 
 from .errors import BackendError
@@ -19,17 +21,30 @@ def available() -> tuple[str, ...]:
     return tuple(_MODULES)
 
 
-def load(name: str) -> Any:
-    """The module of a backend, imported at the first request.
+@cache
+def _with_fast_products(name: str) -> SimpleNamespace:
+    """The functions of a backend, products in plain BLAS."""
+    module, fast = load(name), import_module("refsim.kernels.fast")
+    functions = {function: getattr(module, function) for function in module.__all__}
+    functions |= {function: getattr(fast, function) for function in fast.__all__}
+    functions["threads"] = getattr(module, "threads", None)
+    functions["crossbar_output"] = partial(module.crossbar_output, product=fast.matrix_product)
+    return SimpleNamespace(**functions)
+
+
+def load(name: str, matmul: str = "exact") -> Any:
+    """The functions of a backend, imported at the first request.
 
     Parameters
     ----------
     name
         ``"spec"``, the readable NumPy writing, or ``"cpu"``, the compiled one; both return the same bits.
+    matmul
+        ``"exact"``, or ``"fast"`` for matrix products in plain BLAS, whose bits depend on the machine.
 
     Returns
     -------
-    A module with one function for each clause.
+    A module with one function for each clause, or for ``"fast"`` an object with the same functions.
 
     Raises
     ------
@@ -46,7 +61,7 @@ def load(name: str) -> Any:
     if name not in available():
         allowed = ", ".join(f'"{known}"' for known in _MODULES)
         raise BackendError(f"backend is {name!r}; the allowed names are {allowed}.")
-    return import_module(_MODULES[name])
+    return import_module(_MODULES[name]) if matmul == "exact" else _with_fast_products(name)
 
 
 __all__ = ["available", "load"]

@@ -7,10 +7,12 @@ from pathlib import Path
 from refsim.nn.experiment import Experiment, run
 from refsim.nn.plot import plot_training
 
+FOLDER = Path(__file__).parent
 
-def main() -> None:
-    """Train with the default settings and draw the figure beside this file."""
-    plot_training(Path(__file__).with_name("training.png"), run(Experiment()).epochs)
+
+def main(folder: Path = FOLDER, experiment: Experiment | None = None) -> None:
+    """Train, by default with the default settings, and draw the figure into a folder."""
+    plot_training(folder / "training.png", run(experiment or Experiment()).epochs)
 
 
 if __name__ == "__main__":

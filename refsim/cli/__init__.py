@@ -130,6 +130,10 @@ def train(
         float | None,
         typer.Option("--range", help="First input range, instead of one from the first batches."),
     ] = None,
+    matmul: Annotated[
+        str | None,
+        typer.Option(help="Matrix products: exact, by default, or fast (plain BLAS, not golden)."),
+    ] = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Seed of weights, order and noise.")
     ] = 0,
@@ -158,6 +162,7 @@ def train(
         "out_noise": out_noise,
         "learn_range": learn_range,
         "input_range": input_range,
+        "matmul": matmul,
     }
     options = {
         "hidden": tuple(hidden or [64]),

@@ -63,6 +63,7 @@ def _document(experiment: Experiment, result: Result, seconds: float) -> dict[st
     return {
         "refsim": __version__,
         "settings": experiment.settings(),
+        "golden": experiment.golden,
         "epochs": [vars(epoch) for epoch in result.epochs],
         "test_accuracy": result.test_accuracy,
         "input_ranges": result.input_ranges,
@@ -97,3 +98,5 @@ def _show(experiment: Experiment, result: Result, output: str | None, seconds: f
     typer.echo(f"Test accuracy: {100 * result.test_accuracy:.2f} %, seed {experiment.seed}.")
     where = "" if output is None else f" Checkpoint and metrics: {Path(output)}."
     typer.echo(f"{seconds:.1f} s on {experiment.backend}.{where}")
+    if not experiment.golden:
+        typer.echo("Products in plain BLAS (matmul fast): other machines get other bits.")

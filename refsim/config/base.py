@@ -11,7 +11,15 @@ from refsim.config.checks import checked, nearest
 from refsim.config.printing import printed
 from refsim.errors import ConfigError
 
-__all__ = ["Parameters", "field_hints", "unknown_field"]
+__all__ = ["Parameters", "field_hints", "latest_change", "unknown_field"]
+
+
+_latest: dict[str, object] = {"change": object()}
+
+
+def latest_change() -> object:
+    """An object that stands for the last assignment to a field of any parameters: another one after each."""
+    return _latest["change"]
 
 
 class Parameters:
@@ -52,6 +60,7 @@ class Parameters:
         if hint is None:
             raise unknown_field(type(self), name)
         super().__setattr__(name, checked(f"{type(self).__name__}.{name}", value, hint))
+        _latest["change"] = object()
 
     def __delattr__(self, name: str) -> None:
         raise ConfigError(f"{type(self).__name__}.{name} cannot be deleted.")

@@ -153,8 +153,6 @@ def _check(config: Any, bias: bool, tile: str) -> None:
 
 def _conflicts(config: InferenceRPUConfig, bias: bool, tile: str) -> Iterator[str]:
     """The sentences for fields that are refused depending on others."""
-    if config.runtime.matmul == "fast":
-        yield "runtime.matmul is 'fast', which is not part of this version of refsim."
     if bias and not config.mapping.digital_bias:
         yield f"mapping.digital_bias is False, but {tile} has only a digital bias."
     input_range = config.pre_post.input_range

@@ -214,6 +214,50 @@ def _adc(d: Draw) -> Arguments:
     return m, step, bound, d.uniforms(d.N, d.O), noise, np.abs(d.scales(d.O)), d.factor()
 
 
+def _crossbar_input(d: Draw) -> Arguments:
+    r = d.signed_range() if d.chance(0.8) else None
+    x = d.moderate_near((d.N, d.I), d.T.type(1) if r is None else r)
+    if x.size and d.chance(0.1):
+        x.flat[d.rng.integers(x.size)] = d.of(np.nan, np.inf, -np.inf)
+    sigma = np.ones(d.N, d.T) if d.chance() else d.row_scales(d.N)
+    noise = d.deviates(d.N, d.I), np.abs(d.factor()), d.factor()
+    return x, r, sigma, d.step(), d.bound(), d.uniforms(d.N, d.I), *noise
+
+
+def _crossbar_output(d: Draw) -> Arguments:
+    a, b = _product(d)
+    step = d.step()
+    if d.chance() and np.isfinite(a).all():
+        a, b = d.moderate(d.N, d.I), d.moderate(d.O, d.I)
+        if d.chance():  # products of multiples of 1/8 are often half-way between steps of 1/4
+            a, b, step = np.rint(8 * a) / 8, np.rint(b), d.T.type(0.25)
+    adc = (
+        step,
+        d.bound(),
+        d.uniforms(d.N, d.O),
+        d.deviates(d.N, d.O),
+        np.abs(d.scales(d.O)),
+        d.factor(),
+    )
+    factors = (d.scales(d.O) if d.chance() else None for _ in range(2))
+    bias = d.array(d.O) if d.chance() else None
+    return a, b, *adc, d.row_scales(d.N), d.factor(), *factors, bias
+
+
+def _crossbar_output_gradient(d: Draw) -> Arguments:
+    bound = d.bound()
+    kappa, s = (d.scales(d.O) if d.chance() else None for _ in range(2))
+    t = d.moderate_near((d.N, d.O), bound) if d.chance(0.7) else d.near((d.N, d.O), bound)
+    return d.array(d.N, d.O), t, d.row_scales(d.N), d.factor(), bound, kappa, s
+
+
+def _crossbar_input_gradient(d: Draw) -> Arguments:
+    r, bound = d.signed_range(), d.bound()
+    x = d.moderate_near((d.N, d.I), r)
+    sigma = np.ones(d.N, d.T) if d.chance() else d.row_scales(d.N)
+    return d.array(d.N, d.I), x, r, sigma, d.step(), bound, d.uniforms(d.N, d.I)
+
+
 def _adc_gradient(d: Draw) -> Arguments:
     bound = d.bound()
     t, m = d.near((d.N, d.O), bound), d.near((d.N, d.O), d.T.type(0))
@@ -328,6 +372,10 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "column_totals": lambda d: (d.terms(d.N, d.I),),
     "cross_entropy": _classified,
     "cross_entropy_gradient": _classified,
+    "crossbar_input": _crossbar_input,
+    "crossbar_input_gradient": _crossbar_input_gradient,
+    "crossbar_output": _crossbar_output,
+    "crossbar_output_gradient": _crossbar_output_gradient,
     "dac_gradient": _dac_gradient,
     "digital_to_analog": _dac,
     "discretised_weight": _discretised,

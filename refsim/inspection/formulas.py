@@ -101,8 +101,9 @@ def _converters(f: Facts) -> dict[str, str]:
     unclipped = "clip({q}, {b})" + _when("inp_noise" in f.has, " + {η}·{ξ}")
     negative = _when("inp_noise" in f.has, f"({unclipped})", unclipped)
     m = _when("negative_product" in f.true, "{m}·{fₒ}", "{m}")
-    m += _when("out_noise" in f.has, " + {ηₒ}·{ξₒ}")
-    t = f"rint(({m}) / {{Δₒ}}{_when('out_sto_round' in f.has, ' + {uₒ}')})·{{Δₒ}}"
+    noisy = f"{m} + {{ηₒ}}·{{ξₒ}}"
+    m, dividend = (noisy, f"({noisy})") if "out_noise" in f.has else (m, m)
+    t = f"rint({dividend} / {{Δₒ}}{_when('out_sto_round' in f.has, ' + {uₒ}')})·{{Δₒ}}"
     return {
         "bound_management_factor": "1, 2, 4, … over the passes",
         "input_scale": "1 / {α} / {β}",

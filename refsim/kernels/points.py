@@ -189,6 +189,23 @@ def noisy(x: Number, scale: Number, deviate: Number) -> Number:
     return add(x, mul(scale, deviate))
 
 
+def output_level(
+    x: Number,
+    factor: Number,
+    noise: bool,
+    scale: Number,
+    deviate: Number,
+    step: Number,
+    uniform: Number,
+    stochastic: bool,
+) -> Number:
+    """Product after asymmetry, noise and rounding. [DC-4]"""
+    value = unequal(x, factor)
+    if noise:
+        value = noisy(value, scale, deviate)
+    return rounded(value, step, uniform, stochastic) if step != type(step)(0) else value
+
+
 def passed(gradient: Number, x: Number, bound: Number) -> Number:
     """Gradient where a value lies within its bound, else +0. [BP-1, BP-2, IR-9]"""
     return gradient if abs(x) <= bound else type(gradient)(0)
@@ -370,14 +387,13 @@ def unit_circle(u: Number, cosines: Any, sines: Any) -> tuple[Number, Number]:
 def philox(
     k0: Number, k1: Number, c0: Number, c1: Number, c2: Number, c3: Number
 ) -> tuple[Number, Number, Number, Number]:
-    """Ten rounds of Philox4x32 on 32-bit words in uint64. [RN-1]"""
+    """Ten rounds of Philox4x32 on 32-bit words in uint64; above them there may be anything in between. [RN-1]"""
     mask, half = np.uint64(0xFFFFFFFF), np.uint64(32)
-    k0, k1, c0, c1, c2, c3 = k0 & mask, k1 & mask, c0 & mask, c1 & mask, c2 & mask, c3 & mask
     for _ in range(10):
-        p0, p1 = c0 * np.uint64(0xD2511F53), c2 * np.uint64(0xCD9E8D57)
-        c0, c1, c2, c3 = (p1 >> half) ^ c1 ^ k0, p1 & mask, (p0 >> half) ^ c3 ^ k1, p0 & mask
-        k0, k1 = (k0 + np.uint64(0x9E3779B9)) & mask, (k1 + np.uint64(0xBB67AE85)) & mask
-    return c0, c1, c2, c3
+        p0, p1 = (c0 & mask) * np.uint64(0xD2511F53), (c2 & mask) * np.uint64(0xCD9E8D57)
+        c0, c1, c2, c3 = (p1 >> half) ^ c1 ^ k0, p1, (p0 >> half) ^ c3 ^ k1, p0
+        k0, k1 = k0 + np.uint64(0x9E3779B9), k1 + np.uint64(0xBB67AE85)
+    return c0 & mask, c1 & mask, c2 & mask, c3 & mask
 
 
 def unit(word: Number) -> Number:

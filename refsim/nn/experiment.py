@@ -74,12 +74,15 @@ def adjust(
     out_noise: float | None = None,
     learn_range: bool | None = None,
     input_range: float | None = None,
+    matmul: str | None = None,
 ) -> None:
     """Change a configuration where a value is given; a range that is given replaces that from data."""
     if dac_bits is not None:
         config.forward.inp_res = steps(dac_bits)
     if adc_bits is not None:
         config.forward.out_res = steps(adc_bits)
+    if matmul is not None:
+        config.runtime.matmul = matmul
     if out_noise is not None:
         config.forward.out_noise = out_noise
     parameters = config.pre_post.input_range
@@ -128,6 +131,11 @@ class Experiment:
             layers += [ReLU(self.backend)] if layers else []
             layers.append(Linear(inputs, outputs, self.config, seed=seed, backend=self.backend))
         return Sequential(*layers)
+
+    @property
+    def golden(self) -> bool:
+        """Whether all bits are the specified ones; not so with ``runtime.matmul="fast"``."""
+        return bool(self.config.runtime.matmul == "exact")
 
     def settings(self) -> dict[str, Any]:
         """The parameters as JSON can hold them."""
@@ -201,7 +209,7 @@ def run(
     )
     tested = accuracy(model, data.test_x, data.test_y)
     if folder is not None:
-        _write_metrics(folder, history, [{"test_accuracy": tested}])
+        _write_metrics(folder, history, [{"test_accuracy": tested, "golden": experiment.golden}])
     return Result(model, history, tested, input_ranges(model))
 
 

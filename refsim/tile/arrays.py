@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
@@ -13,10 +14,11 @@ from refsim.spec.sums import Array, Scalar
 DType = np.dtype[Any]
 
 
-def as_array(value: object, T: DType, name: str) -> Array:
+def as_array(value: object, T: DType, name: str, checked: bool = True) -> Array:
     """C-contiguous array of ``T`` with the values of anything array-like or with ``__dlpack__``.
 
-    Python numbers, alone or in lists, have no data type of their own and are rounded once to ``T``.
+    Python numbers, alone or in lists, have no data type of their own and are rounded once to ``T``. Not ``checked``, an
+    array of ``T`` may contain NaN and infinity.
 
     Raises
     ------
@@ -28,8 +30,9 @@ def as_array(value: object, T: DType, name: str) -> Array:
         raise InputError(
             f"{name} has dtype {given.dtype}, allowed are real numbers that {T} holds exactly."
         )
-    if given.dtype.kind == "f" and not np.isfinite(given).all():
-        raise InputError(f"{name} contains NaN or infinity, allowed are finite numbers.")
+    if given.dtype == T and not checked:
+        return np.asarray(given, dtype=T, order="C")
+    check_finite(given, name)
     if given.dtype == T:
         return np.asarray(given, dtype=T, order="C")
     if _python_numbers(value) and np.all(np.abs(given) <= np.finfo(T).max):
@@ -42,6 +45,12 @@ def as_array(value: object, T: DType, name: str) -> Array:
             f"allowed are numbers of {T}; convert with .astype({T.name!r}) to accept the rounding."
         )
     return converted
+
+
+def check_finite(given: NDArray[Any], name: str) -> None:
+    """Refuse NaN and infinity with an :class:`~refsim.InputError`."""
+    if given.dtype.kind == "f" and not np.isfinite(given).all():
+        raise InputError(f"{name} contains NaN or infinity, allowed are finite numbers.")
 
 
 def _from_outside(value: object, name: str) -> NDArray[Any]:
@@ -71,8 +80,10 @@ def _same_values(given: NDArray[Any], converted: Array) -> bool:
     return [int(v) for v in given.ravel().tolist()] == [int(v) for v in converted.ravel().tolist()]
 
 
-def as_rows(value: object, T: DType, columns: int, name: str) -> tuple[Array, tuple[int, ...]]:
-    """Batch ``(..., columns)`` as ``(N, columns)``, and its leading shape.
+def as_rows(
+    value: object, T: DType, columns: int, name: str, checked: bool = True
+) -> tuple[Array, tuple[int, ...]]:
+    """Batch ``(..., columns)`` as ``(N, columns)``, and its leading shape; ``checked`` as for :func:`as_array`.
 
     Raises
     ------
@@ -81,11 +92,11 @@ def as_rows(value: object, T: DType, columns: int, name: str) -> tuple[Array, tu
     ShapeError
         If the last axis does not have ``columns`` elements.
     """
-    array = as_array(value, T, name)
+    array = as_array(value, T, name, checked)
     if array.ndim == 0 or array.shape[-1] != columns:
         raise ShapeError(f"{name} has shape {array.shape}, allowed is (..., {columns}).")
     lead = array.shape[:-1]
-    return array.reshape(int(np.prod(lead)), columns), lead
+    return array.reshape(math.prod(lead), columns), lead
 
 
 def of_shape(value: object, T: DType, shape: tuple[int, ...], name: str) -> Array:

@@ -113,7 +113,7 @@ class NoiseSource:
         numbers = draw(self.seed, STREAMS[name], self.step, pass_, count)
         if name in UNIFORMS:
             numbers = numbers - np.float32(0.5)
-        return numbers.astype(self.T)
+        return numbers.astype(self.T, copy=False)
 
     @property
     def used(self) -> dict[str, Array]:

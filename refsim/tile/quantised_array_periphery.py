@@ -16,7 +16,7 @@ from .array_periphery import ArrayPeriphery
 from .core import finite
 from .estimators import make_estimator
 from .quantisation_manager import Pass, PeripheryManager, QuantisationManager, RangeState
-from .quantised_periphery import BIAS, OUTPUT, Quantised, quantised
+from .quantised_periphery import BIAS, OUTPUT, Quantised, on_grid
 from .quantiser import Quantiser
 from .trace import Trace
 
@@ -137,7 +137,7 @@ class QuantisedArrayPeriphery(ArrayPeriphery):
         self._passes = {}
         bias = self.parameters.get("bias")
         if bias is not None:
-            trace.add("PP-2", "bias", bias)
+            trace.add("PP-2", "bias", finite(bias, f"the bias of {self.name}"))
             y = self.ops.shifted_output(y, self._quantised(BIAS, bias.copy(), trace))
             trace.add("PP-2", "shifted_output", y)
         if OUTPUT in self.quantizers and len(y):
@@ -159,8 +159,20 @@ class QuantisedArrayPeriphery(ArrayPeriphery):
             done = manager.scheduled(x, self.training, after)
         else:
             done = manager.begin(x, self.training)
-        self._passes[name] = quantised(manager, x, done, name, trace)
+        self._passes[name] = on_grid(manager, x, done)
+        if trace.keeps:
+            self._trace(name, manager.quantiser, done, trace)
         return self._passes[name].after
+
+    def _trace(self, name: str, quantiser: Quantiser, done: Pass, trace: Trace) -> None:
+        """The stages of one quantiser."""
+        value, typed = self._passes[name], quantiser.typed(done.grid)
+        for end, bound in zip(("lo", "hi"), done.range or (), strict=False):
+            trace.add("QU-1", f"{name}_{end}", bound)
+        trace.add("QU-6", f"{name}_step", typed.scale)
+        trace.add("QU-7", f"{name}_zero_point", typed.zero)
+        trace.add("QU-8", f"{name}_codes", quantiser.codes(value.before, done.grid))
+        trace.add("QU-9", f"{name}_quantised", value.after)
 
     def backward(self, g: Array, trace: Trace) -> Array:
         """Gradient ``(N, O)`` of the sum of the partial results; those of bias and quantisers accumulate."""

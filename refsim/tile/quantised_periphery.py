@@ -11,6 +11,7 @@ from refsim.spec.sums import Array, Scalar
 
 from .core import finite
 from .quantisation_manager import Pass, QuantisationManager
+from .record import Given
 from .trace import Trace
 
 if TYPE_CHECKING:
@@ -29,67 +30,84 @@ class Quantised:
 
 
 @dataclass
-class QuantisedOutputs:
-    """The output of the tile, and what the way back needs: the factor is ``(r s) a``."""
+class QuantisedGiven(Given):
+    """What a pass starts from; the factor behind the core is ``(r s) a``, quantised as the bias is."""
 
-    y: Array
-    z: Array
-    s: Array | None
-    kappa: Array | None
-    a: Array | None
     used: dict[str, Quantised] = field(default_factory=dict)
 
-
-def quantised(
-    manager: QuantisationManager | None, x: Array, done: Pass | None, name: str, trace: Trace
-) -> Quantised:
-    """A value on the grid of a pass, or as it is without a quantiser."""
-    if manager is None or done is None:
-        return Quantised(x, x)
-    y = manager.quantiser.quantised(x, done.grid)
-    if trace.keeps:
-        typed = manager.quantiser.typed(done.grid)
-        for end, value in zip(("lo", "hi"), done.range or (), strict=False):
-            trace.add("QU-1", f"{name}_{end}", value)
-        for clause, stage, value in (
-            ("QU-6", "step", typed.scale),
-            ("QU-7", "zero_point", typed.zero),
-            ("QU-8", "codes", manager.quantiser.codes(x, done.grid)),
-            ("QU-9", "quantised", y),
-        ):
-            trace.add(clause, f"{name}_{stage}", value)
-    return Quantised(x, y, done)
+    @property
+    def periphery(self) -> tuple[Array | None, Array | None, Array | None]:
+        """The quantised factor and bias; there is no second factor."""
+        factor, bias = (
+            self.used[name].after if name in self.used else None for name in (SCALE, BIAS)
+        )
+        return factor, None, bias
 
 
-def forward(
-    tile: QuantizedTorchInferenceTile, z: Array, kappa: Array | None, trace: Trace
-) -> QuantisedOutputs:
-    """``Q(z Q(k) + Q(b))`` with the factor ``k = (r s) a``; nothing in the state changes."""
-    s, a = (_copied(tile, name) for name in ("mapping_scales", "out_scaling_alpha"))
-    out, b = QuantisedOutputs(z, z, s, kappa, a), _copied(tile, "bias")
-    factor = product(tile.ops, kappa, a)
+def on_grid(manager: QuantisationManager, x: Array, done: Pass) -> Quantised:
+    """A value on the grid of a pass."""
+    return Quantised(x, manager.quantiser.quantised(x, done.grid), done)
+
+
+def begun(tile: QuantizedTorchInferenceTile, given: Given) -> QuantisedGiven:
+    """The start of a pass with factor and bias on their grids; nothing in the state changes."""
+    quantised = QuantisedGiven(**vars(given))
+    factor = product(tile.ops, given.kappa, given.a)
     if factor is not None:
-        trace.add("PP-3", "output_factor", finite(factor, f"the scale of {tile.name}"))
-        out.used[SCALE] = tile.periphery_quantised(SCALE, factor, trace)
-        out.y = tile.ops.scaled_output(z, out.used[SCALE].after)
-    trace.add("PP-1", "scaled_output", out.y)
-    if b is not None:
-        trace.add("PP-2", "bias", finite(b, f"the bias of {tile.name}"))
-        out.used[BIAS] = tile.periphery_quantised(BIAS, b, trace)
-        out.y = tile.ops.shifted_output(out.y, out.used[BIAS].after)
-        trace.add("PP-2", "shifted_output", out.y)
-    if tile.out_quantizer is not None and len(z):
-        finite(out.y, f"the output of {tile.name}")
-        done = tile.out_quantizer.begin(out.y, tile.training)
-        out.used[OUTPUT] = quantised(tile.out_quantizer, out.y, done, OUTPUT, trace)
-        out.y = out.used[OUTPUT].after
-    trace.add("PP-2", "output", out.y)
-    return out
+        finite(factor, f"the scale of {tile.name}")
+        quantised.used[SCALE] = tile.periphery_quantised(SCALE, factor)
+    if given.bias is not None:
+        finite(given.bias, f"the bias of {tile.name}")
+        quantised.used[BIAS] = tile.periphery_quantised(BIAS, given.bias)
+    return quantised
 
 
-def _copied(tile: QuantizedTorchInferenceTile, name: str) -> Array | None:
-    value = tile.value(name)
-    return None if value is None else value.copy()
+def outputs(
+    tile: QuantizedTorchInferenceTile, given: QuantisedGiven, z: Array, trace: Trace
+) -> tuple[Array, Array]:
+    """``z Q(k)`` and ``z Q(k) + Q(b)`` with the factor ``k = (r s) a``."""
+    factor, _, bias = given.periphery
+    y = scaled = z if factor is None else tile.ops.scaled_output(z, factor)
+    if factor is not None:
+        trace.add("PP-3", "output_factor", given.used[SCALE].before)
+        _trace(tile, SCALE, given, trace)
+    trace.add("PP-1", "scaled_output", scaled)
+    if bias is not None:
+        trace.add("PP-2", "bias", given.bias)
+        _trace(tile, BIAS, given, trace)
+        y = tile.ops.shifted_output(scaled, bias)
+        trace.add("PP-2", "shifted_output", y)
+    return scaled, y
+
+
+def final(
+    tile: QuantizedTorchInferenceTile, given: QuantisedGiven, y: Array, trace: Trace
+) -> Array:
+    """The output on its grid; nothing in the state changes."""
+    manager = tile.out_quantizer
+    if manager is not None and len(y):
+        given.used[OUTPUT] = on_grid(manager, y, manager.begin(y, tile.training))
+        _trace(tile, OUTPUT, given, trace)
+        y = given.used[OUTPUT].after
+    trace.add("PP-2", "output", y)
+    return y
+
+
+def _trace(
+    tile: QuantizedTorchInferenceTile, name: str, given: QuantisedGiven, trace: Trace
+) -> None:
+    """The stages of one quantiser."""
+    used = given.used[name]
+    if not trace.keeps or used.done is None:
+        return
+    quantiser, grid = tile.quantizers[name].quantiser, used.done.grid
+    typed = quantiser.typed(grid)
+    for end, value in zip(("lo", "hi"), used.done.range or (), strict=False):
+        trace.add("QU-1", f"{name}_{end}", value)
+    trace.add("QU-6", f"{name}_step", typed.scale)
+    trace.add("QU-7", f"{name}_zero_point", typed.zero)
+    trace.add("QU-8", f"{name}_codes", quantiser.codes(used.before, grid))
+    trace.add("QU-9", f"{name}_quantised", used.after)
 
 
 def product(ops: Any, *factors: Array | None) -> Array | None:
@@ -105,13 +123,14 @@ def product(ops: Any, *factors: Array | None) -> Array | None:
 
 def backward(
     tile: QuantizedTorchInferenceTile,
-    outputs: QuantisedOutputs,
+    given: QuantisedGiven,
+    z: Array,
     g: Array,
     gradients: dict[str, Array],
     trace: Trace,
 ) -> tuple[Array, Array]:
     """Gradients of core output and factor from that of the output; fills ``gradients``."""
-    ops, used = tile.ops, outputs.used
+    ops, used = tile.ops, given.used
     if OUTPUT in used:
         g = _gradient(tile, OUTPUT, used[OUTPUT], g, gradients, trace)
     if BIAS in used:
@@ -123,25 +142,21 @@ def backward(
         return g, np.zeros(1, tile.dtype)
     k = used[SCALE]
     common = k.before.size == 1
-    h = (
-        np.full(1, ops.product_total(g, outputs.z))
-        if common
-        else ops.column_product_totals(g, outputs.z)
-    )
+    h = np.full(1, ops.product_total(g, z)) if common else ops.column_product_totals(g, z)
     finite(h, f"the gradient of the scale of {tile.name}")
     trace.add("SU-2" if common else "SU-4", "quantised_factor_gradient", h)
     dk = _gradient(tile, SCALE, k, h, gradients, trace)
     trace.add("QU-10", "factor_gradient", dk)
-    if outputs.a is not None:
-        da = _share(ops, dk, outputs.kappa, outputs.a.size)
+    if given.a is not None:
+        da = _share(ops, dk, given.kappa, given.a.size)
         gradients["out_scaling_alpha"] = da
         trace.add("PP-3" if da.size == dk.size else "SU-2", "out_scaling_gradient", da)
     return ops.scaled_output(g, k.after), dk
 
 
-def output_sum(ops: Any, outputs: QuantisedOutputs, dk: Array) -> Scalar:
+def output_sum(ops: Any, given: QuantisedGiven, dk: Array) -> Scalar:
     """Derivative of the loss with respect to the range as a factor of ``k``."""
-    return _share(ops, dk, product(ops, outputs.s, outputs.a), 1)[0]
+    return _share(ops, dk, product(ops, given.s, given.a), 1)[0]
 
 
 def _share(ops: Any, dk: Array, others: Array | None, size: int) -> Array:

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from refsim import backends
 from refsim.config import ActivationQuantConfig, RangeEstimators
 from refsim.config.support import check_quantised_inference
 from refsim.spec.sums import Array, Scalar
@@ -15,9 +16,9 @@ from refsim.spec.sums import Array, Scalar
 from . import quantised_periphery, quantised_state, settings
 from .estimators import make_estimator
 from .quantisation_manager import PeripheryManager, QuantisationManager, RangeState
-from .quantised_periphery import BIAS, OUTPUT, SCALE, Quantised, QuantisedOutputs
+from .quantised_periphery import BIAS, OUTPUT, SCALE, Quantised, QuantisedGiven
 from .quantiser import Quantiser
-from .record import ForwardRecord
+from .record import Given, Stages
 from .torch_inference import TorchInferenceTile
 from .trace import Trace
 
@@ -109,7 +110,7 @@ class QuantizedTorchInferenceTile(TorchInferenceTile):
     def _made(self, name: str, config: ActivationQuantConfig) -> tuple[Quantiser, Any]:
         """A quantiser and its estimator."""
         estimator = make_estimator(
-            self.ops,
+            backends.load(self.backend),
             config.range_estimator,
             config.range_estimator_params,
             n_bits=config.n_bits,
@@ -157,33 +158,47 @@ class QuantizedTorchInferenceTile(TorchInferenceTile):
 
     # ----- forward and backward
 
-    def periphery_quantised(self, name: str, x: Array, trace: Trace) -> Quantised:
+    def periphery_quantised(self, name: str, x: Array) -> Quantised:
         """Scales or bias on their grid, by the schedule; nothing in the state changes."""
         manager = self.quantizers.get(name)
         if not isinstance(manager, PeripheryManager):
             return Quantised(x, x)
         after = self.config.pre_post.periph_quant.init_learning_after
-        done = manager.scheduled(x, self.training, after)
-        return quantised_periphery.quantised(manager, x, done, name, trace)
+        return quantised_periphery.on_grid(manager, x, manager.scheduled(x, self.training, after))
 
-    def _outputs(self, z: Array, r: Scalar | None, trace: Trace) -> QuantisedOutputs:
-        return quantised_periphery.forward(self, z, self._kappa(r), trace)
+    def _given(
+        self, lead: tuple[int, ...], x: Array, r: Scalar | None, s: settings.Range | None
+    ) -> QuantisedGiven:
+        return quantised_periphery.begun(self, super()._given(lead, x, r, s))
 
-    def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None, outputs: Any) -> None:
-        super()._commit(x, r, counter, outputs)
+    def _outputs(self, given: Given, z: Array, trace: Trace) -> tuple[Array, Array]:
+        return quantised_periphery.outputs(self, _quantised(given), z, trace)
+
+    def _scaled(self, given: Given, z: Array) -> Array:
+        return z  # no gradient needs the output before its bias
+
+    def _final(self, given: Given, y: Array, trace: Trace) -> Array:
+        return quantised_periphery.final(self, _quantised(given), y, trace)
+
+    def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None, given: Given) -> None:
+        super()._commit(x, r, counter, given)
         if len(x) == 0:
             return
-        for name, value in outputs.used.items():
+        for name, value in _quantised(given).used.items():
             if value.done is not None:
                 self.quantizers[name].commit(value.done)
 
-    def _output_gradients(
-        self, record: ForwardRecord, g: Array, gradients: dict[str, Array], trace: Trace
-    ) -> tuple[Array, Array]:
-        return quantised_periphery.backward(self, record.outputs, g, gradients, trace)
+    def _fuses_back(self, given: Given) -> bool:
+        return False
 
-    def _output_sum(self, record: ForwardRecord, g: Array) -> Scalar:
-        return quantised_periphery.output_sum(self.ops, record.outputs, g)
+    def _output_gradients(
+        self, given: Given, record: Stages, g: Array, gradients: dict[str, Array], trace: Trace
+    ) -> tuple[Array, Array]:
+        z = record.core.z
+        return quantised_periphery.backward(self, _quantised(given), z, g, gradients, trace)
+
+    def _output_sum(self, given: Given, record: Stages, g: Array) -> Scalar:
+        return quantised_periphery.output_sum(self.ops, _quantised(given), g)
 
     # ----- state dict
 
@@ -210,3 +225,8 @@ class QuantizedTorchInferenceTile(TorchInferenceTile):
         self._adopt()
         quantised_state.assign(self, own)
         self._adopt()
+
+
+def _quantised(given: Given) -> QuantisedGiven:
+    assert isinstance(given, QuantisedGiven)
+    return given

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from refsim.spec.sums import Array, Scalar
 
@@ -12,30 +11,28 @@ from .core import CoreRecord
 
 
 @dataclass
-class Outputs:
-    """The output of the tile, and what the way back through its scales needs."""
-
-    y: Array
-    s: Array | None
-    kappa: Array | None
-    a: Array | None
-    scaled: Array
-
-
-@dataclass
-class ForwardRecord:
-    """What the backward pass needs of the last forward pass."""
+class Given:
+    """What a forward pass starts from, copied: the batch, the range, and scales and bias behind the core."""
 
     lead: tuple[int, ...]
     x: Array
     r: Scalar | None
     range: settings.Range | None
-    c: Array
-    core: CoreRecord
-    outputs: Any
+    kappa: Array | None
+    s: Array | None
+    a: Array | None
+    bias: Array | None
 
     @property
-    def s(self) -> Array | None:
-        """Mapping scales of that pass."""
-        scales: Array | None = self.outputs.s
-        return scales
+    def periphery(self) -> tuple[Array | None, Array | None, Array | None]:
+        """Two factors and a bias, applied in this order."""
+        return self.kappa, self.a, self.bias
+
+
+@dataclass
+class Stages:
+    """What the backward pass needs of the stages of a forward pass."""
+
+    c: Array
+    core: CoreRecord
+    scaled: Array

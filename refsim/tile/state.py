@@ -98,7 +98,12 @@ class Tile(Holder):
     @property
     def ops(self) -> Any:
         """The pure functions of the backend."""
-        return backends.load(self.backend)
+        return backends.load(self.backend, self.config.runtime.matmul)
+
+    @property
+    def golden(self) -> bool:
+        """Whether the bits of all results are the specified ones; not so with ``runtime.matmul="fast"``."""
+        return bool(self.config.runtime.matmul == "exact")
 
     def check_config(self) -> None:
         """Refuse what this tile class cannot honour, with a :class:`~refsim.ConfigError`."""

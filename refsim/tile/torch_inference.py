@@ -8,15 +8,17 @@ from typing import Any, Literal, overload
 
 import numpy as np
 
+from refsim.config.base import latest_change
 from refsim.config.support import check_torch_inference
 from refsim.errors import RangeWarning, ShapeError, StateError
 from refsim.spec.sums import Array, Scalar
 
-from . import core, modifier, post_update, settings, stages
-from .arrays import as_rows
+from . import core, fused, modifier, post_update, settings, stages
+from .arrays import as_rows, check_finite
 from .core import finite
+from .fused import FusedCore, RangeSums
 from .noise import NoiseSource
-from .record import ForwardRecord, Outputs
+from .record import Given, Stages
 from .state import Tile
 from .trace import NoTrace, Trace
 
@@ -46,8 +48,9 @@ class TorchInferenceTile(Tile):
     array([[0.5, 0. ]], dtype=float32)
     """
 
-    _record: ForwardRecord | None = None
+    _record: tuple[Given, Stages | FusedCore] | None = None
     _warned: bool = False
+    _known: tuple[Any, Any, Any] = (None, None, None)
 
     def check_config(self) -> None:
         """Refuse what the autograd path cannot honour."""
@@ -62,6 +65,15 @@ class TorchInferenceTile(Tile):
         range_settings = settings.input_range(p, choices.gradient_scale_applies, self.dtype)
         return settings.core(self.config.forward, self.dtype), range_settings
 
+    def _current_settings(self) -> tuple[settings.Core, settings.Range | None]:
+        """The settings, checked again after a change of any configuration."""
+        change = latest_change()
+        if self._known[0] is not change or self._known[1] is not self.config:
+            current = self._checked_settings()
+            self.check_unchanged()
+            self._known = change, self.config, current
+        return self._known[2]
+
     def __call__(self, x: object, **options: Any) -> Any:
         """The same as :meth:`forward`."""
         return self.forward(x, **options)
@@ -69,7 +81,8 @@ class TorchInferenceTile(Tile):
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(out_size={self.out_size}, in_size={self.in_size}, bias={self.has_bias}, "
-            f"seed={self.seed}, backend={self.backend!r}, name={self.name!r})"
+            f"seed={self.seed}, backend={self.backend!r}, name={self.name!r}"
+            f"{'' if self.golden else ', golden=False'})"
         )
 
     def _forget(self) -> None:
@@ -115,12 +128,11 @@ class TorchInferenceTile(Tile):
         ConfigError
             If the configuration was changed to something that the tile cannot honour.
         """
-        s, range_settings = self._checked_settings()
-        self.check_unchanged()
+        s, range_settings = self._current_settings()
         self.check_live()
         self.check_step()
-        rows, lead = as_rows(x, self.dtype, self.in_size, "x")
-        kept = Trace() if trace else NoTrace()
+        rows, lead = as_rows(x, self.dtype, self.in_size, "x", checked=False)
+        kept = Trace(golden=self.golden) if trace else NoTrace()
         with np.errstate(all="ignore"):
             y = self._forward(rows, lead, s, range_settings, noise, kept)
         y = y.reshape(*lead, self.out_size)
@@ -132,33 +144,85 @@ class TorchInferenceTile(Tile):
         lead: tuple[int, ...],
         s: settings.Core,
         range_settings: settings.Range | None,
-        given: Mapping[str, object] | None,
+        injected: Mapping[str, object] | None,
         trace: Trace,
     ) -> Array:
         ops = self.ops
-        noise = NoiseSource(ops, self.seed, self.step, self.dtype, lead, s.iterative, given)
-        x = x.copy()
+        noise = NoiseSource(ops, self.seed, self.step, self.dtype, lead, s.iterative, injected)
         trace.add("IR-2", "input", x)
         r, counter = self._current_range(x, range_settings, trace)
-        c = x if r is None else ops.clipped_input(x, r)
-        v = c if r is None else ops.scaled_input(c, r)
-        if trace.keeps:
-            stages.clipped(trace, x, r, c, v)
+        given = self._given(lead, x, r, range_settings)
         weight = (
             modifier.effective_weight(self, noise, len(x))
             if self.training
             else self.parameters["weight"].copy()
         )
+        done = None
+        if not trace.keeps and self._fuses(s, weight):
+            out_noise = self._out_noise(s)
+            done = fused.forward(ops, x, r, weight, s, out_noise, noise, *given.periphery)
+        given.x = x.copy() if done is None else done[0].x
+        record, y = done or self._stages(given, weight, s, noise, trace)
+        y = self._final(given, y, trace)
+        self._commit(x, r, counter, given)
+        self._record = given, record
+        return y
+
+    def _given(
+        self, lead: tuple[int, ...], x: Array, r: Scalar | None, s: settings.Range | None
+    ) -> Given:
+        """What the pass starts from; nothing in the state changes."""
+        scales = (self._copied(name) for name in ("mapping_scales", "out_scaling_alpha", "bias"))
+        return Given(lead, x, r, s, self._kappa(r), *scales)
+
+    def _final(self, given: Given, y: Array, trace: Trace) -> Array:
+        """The output, from the one behind scales and bias."""
+        return y
+
+    def _fuses(self, s: settings.Core, weight: Array) -> bool:
+        """Whether the output does not need the stages one by one."""
+        return fused.possible(s, weight)
+
+    def _stages(
+        self, given: Given, weight: Array, s: settings.Core, noise: NoiseSource, trace: Trace
+    ) -> tuple[Stages, Array]:
+        """The forward pass stage by stage, and the output."""
+        ops, x, r = self.ops, given.x, given.r
+        check_finite(x, "x")
+        c = x if r is None else ops.clipped_input(x, r)
+        v = c if r is None else ops.scaled_input(c, r)
         if trace.keeps:
+            stages.clipped(trace, x, r, c, v)
             stages.modified(trace, self.config.modifier.type, noise, weight)
         record = core.forward(ops, v, weight, s, self._out_noise(s), noise, trace, self.name)
-        outputs = self._outputs(record.z, r, trace)
+        scaled, y = self._outputs(given, record.z, trace)
         if trace.keeps:
             trace.keep_noise(noise)
-        y = finite(outputs.y, f"the output of {self.name}")
-        self._commit(x, r, counter, outputs)
-        self._record = ForwardRecord(lead, x, r, range_settings, c, record, outputs)
-        return y
+        finite(y, f"the output of {self.name}")
+        return Stages(c, record, scaled), y
+
+    def _outputs(self, given: Given, z: Array, trace: Trace) -> tuple[Array, Array]:
+        """The core output times the first factor, and the output behind scales and bias."""
+        kappa, a, b = given.periphery
+        y = scaled = self._scaled(given, z)
+        if a is not None:
+            y = self.ops.scaled_output(y, a)
+        if b is not None:
+            y = self.ops.shifted_output(y, b)
+        if trace.keeps:
+            stages.periphery(trace, kappa, scaled, a, b, y)
+        return scaled, y
+
+    def _scaled(self, given: Given, z: Array) -> Array:
+        kappa = given.periphery[0]
+        return z if kappa is None else self.ops.scaled_output(z, kappa)
+
+    def _restored(self, given: Given, record: Stages | FusedCore) -> Stages:
+        """The stages of a forward pass, computed again if it was fused."""
+        if isinstance(record, Stages):
+            return record
+        c, core_record = record.restored(self.ops)
+        return Stages(c, core_record, self._scaled(given, core_record.z))
 
     def _current_range(
         self, x: Array, s: settings.Range | None, trace: Trace
@@ -172,6 +236,7 @@ class TorchInferenceTile(Tile):
         trace.add("IR-1", "stored_range", r)
         trace.add("IR-1", "range_counter", k)
         if self.training and len(x) and k < s.init_batches:
+            check_finite(x, "x")
             deviation = (
                 finite(self.ops.standard_deviation(x), "the standard deviation of x")
                 if x.size > 1
@@ -193,7 +258,7 @@ class TorchInferenceTile(Tile):
             )
         return r, k
 
-    def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None, outputs: Any) -> None:
+    def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None, given: Given) -> None:
         if len(x) == 0:
             return
         self.step += 1
@@ -217,16 +282,6 @@ class TorchInferenceTile(Tile):
     def _copied(self, name: str) -> Array | None:
         value = self.value(name)
         return None if value is None else value.copy()
-
-    def _outputs(self, z: Array, r: Scalar | None, trace: Trace) -> Any:
-        """Scales and bias behind the core."""
-        kappa, a, b = self._kappa(r), self._copied("out_scaling_alpha"), self.value("bias")
-        scaled = z if kappa is None else self.ops.scaled_output(z, kappa)
-        y = scaled if a is None else self.ops.scaled_output(scaled, a)
-        y = y if b is None else self.ops.shifted_output(y, b)
-        if trace.keeps:
-            stages.periphery(trace, kappa, scaled, a, b, y)
-        return Outputs(y, self._copied("mapping_scales"), kappa, a, scaled)
 
     @overload
     def backward(self, dy: object, *, trace: Literal[False] = False) -> Array: ...
@@ -260,13 +315,14 @@ class TorchInferenceTile(Tile):
                 f"backward of {self.name} needs a forward pass before it, each is used once."
             )
         g, lead = as_rows(dy, self.dtype, self.out_size, "dy")
-        if lead != self._record.lead:
+        given, record = self._record
+        if lead != given.lead:
             raise ShapeError(
-                f"dy has shape {(*lead, self.out_size)}, allowed is {(*self._record.lead, self.out_size)}."
+                f"dy has shape {(*lead, self.out_size)}, allowed is {(*given.lead, self.out_size)}."
             )
-        kept = Trace() if trace else NoTrace()
+        kept = Trace(golden=self.golden) if trace else NoTrace()
         with np.errstate(all="ignore"):
-            dx, new = self._backward(self._record, g, kept)
+            dx, new = self._gradients(given, record, g, kept)
             sums = {name: self._accumulated(name, value) for name, value in new.items()}
         self.gradients.update(sums)
         self._record = None
@@ -278,47 +334,70 @@ class TorchInferenceTile(Tile):
         total = value if before is None else np.asarray(before + value)
         return finite(total, f"the gradient of {name} of {self.name}")
 
-    def _backward(
-        self, record: ForwardRecord, g: Array, trace: Trace
+    def _gradients(
+        self, given: Given, record: Stages | FusedCore, g: Array, trace: Trace
     ) -> tuple[Array, dict[str, Array]]:
-        ops, s = self.ops, record.s
+        """Gradients of the input and of the parameters, fused where nothing needs the stages."""
+        if isinstance(record, FusedCore) and not trace.keeps and self._fuses_back(given):
+            back = fused.backward(self.ops, record, g, given.kappa, given.s, self.name)
+            if back is not None:
+                return back.x, self._fused_gradients(given, back, g)
+        return self._backward(given, self._restored(given, record), g, trace)
+
+    def _fuses_back(self, given: Given) -> bool:
+        """Whether no gradient needs the output of the core."""
+        return given.a is None
+
+    def _fused_gradients(self, given: Given, back: fused.Gradients, g: Array) -> dict[str, Array]:
+        s, gradients = given.s, {}
+        if self.has_bias:
+            gradients["bias"] = self.ops.column_totals(g)
+        weight = back.weight if s is None else self.ops.stored_weight_gradient(back.weight, s)
+        gradients["weight"] = weight
+        if "input_range" in self.parameters:
+            gradient = self._range_gradient(given, back.sums, NoTrace())
+            gradients["input_range"] = np.full(1, gradient)
+        return gradients
+
+    def _backward(
+        self, given: Given, record: Stages, g: Array, trace: Trace
+    ) -> tuple[Array, dict[str, Array]]:
+        ops, s = self.ops, given.s
         gradients: dict[str, Array] = {}
         trace.add("BP-1", "output_gradient", g)
-        gz, rest = self._output_gradients(record, g, gradients, trace)
+        gz, rest = self._output_gradients(given, record, g, gradients, trace)
         trace.add("PP-1", "core_output_gradient", gz)
         back = core.backward(ops, record.core, gz, trace, self.name)
         if back.weight is not None:
             dw = back.weight if s is None else ops.stored_weight_gradient(back.weight, s)
             gradients["weight"] = dw
             trace.add("MV-4" if s is None else "MS-3", "weight_gradient", dw)
-        if record.r is None:
+        if given.r is None:
             return back.v, gradients
-        d, dx = ops.range_input_gradient(back.v, record.x, record.r)
+        d, dx = ops.range_input_gradient(back.v, given.x, given.r)
         finite(d, f"the input gradient of {self.name}")
         trace.add("IR-9", "clipped_input_gradient", d)
         if trace.keeps:
-            trace.add("IR-9", "clip_pass_mask", np.abs(record.x) <= np.abs(record.r))
+            trace.add("IR-9", "clip_pass_mask", np.abs(given.x) <= np.abs(given.r))
         trace.add("IR-9", "input_gradient", dx)
         if "input_range" in self.parameters:
-            gradients["input_range"] = np.full(
-                1, self._range_gradient(record, rest, back.v, d, trace)
-            )
+            sums = self._range_sums(given, record, rest, back.v, d)
+            gradients["input_range"] = np.full(1, self._range_gradient(given, sums, trace))
         return dx, gradients
 
     def _output_gradients(
-        self, record: ForwardRecord, g: Array, gradients: dict[str, Array], trace: Trace
+        self, given: Given, record: Stages, g: Array, gradients: dict[str, Array], trace: Trace
     ) -> tuple[Array, Array]:
         """Gradient of the core output, and what the range gradient needs of that of the output; fills ``gradients``."""
-        ops, a, kappa = self.ops, record.outputs.a, record.outputs.kappa
+        ops, a, kappa = self.ops, given.a, given.kappa
         if self.has_bias:
             gradients["bias"] = ops.column_totals(g)
             trace.add("SU-3", "bias_gradient", gradients["bias"])
         if a is not None:
-            scaled = record.outputs.scaled
             gradients["out_scaling_alpha"] = (
-                ops.column_product_totals(g, scaled)
+                ops.column_product_totals(g, record.scaled)
                 if a.size > 1
-                else np.full(1, ops.product_total(g, scaled))
+                else np.full(1, ops.product_total(g, record.scaled))
             )
             g = ops.scaled_output(g, a)
             clause = "SU-4" if a.size > 1 else "SU-2"
@@ -326,37 +405,41 @@ class TorchInferenceTile(Tile):
             trace.add("PP-1", "scaled_output_gradient", g)
         return g if kappa is None else ops.scaled_output(g, kappa), g
 
-    def _output_sum(self, record: ForwardRecord, g: Array) -> Scalar:
+    def _output_sum(self, given: Given, record: Stages, g: Array) -> Scalar:
         """Derivative of the loss with respect to the range as a factor of the output."""
-        s = record.s
-        g_s = g if s is None else self.ops.scaled_output(g, s)
+        g_s = g if given.s is None else self.ops.scaled_output(g, given.s)
         return self.ops.product_total(g_s, record.core.z)
 
-    def _range_gradient(
-        self, record: ForwardRecord, g: Array, dv: Array, d: Array, trace: Trace
-    ) -> Scalar:
-        """Rule, decay and residual; only zero after the all-zero shortcut."""
-        ops, r = self.ops, record.r
+    def _range_sums(
+        self, given: Given, record: Stages, rest: Array, dv: Array, d: Array
+    ) -> RangeSums | None:
+        """The sums of the range gradient, None after the all-zero shortcut."""
+        ops, r = self.ops, given.r
         if record.core.shortcut:
+            return None
+        upper, lower = ops.range_rule_sums(record.c, d, r)
+        fraction = ops.unclipped_fraction(record.c, r)
+        output_sum = self._output_sum(given, record, rest)
+        return RangeSums(upper, lower, fraction, output_sum, ops.product_total(dv, record.core.v))
+
+    def _range_gradient(self, given: Given, sums: RangeSums | None, trace: Trace) -> Scalar:
+        """Rule, decay and residual; only zero after the all-zero shortcut."""
+        ops, r, s = self.ops, given.r, given.range
+        if sums is None:
             trace.add("IR-8", "range_gradient", self.dtype.type(0))
             return self.dtype.type(0)
-        s = record.range
         assert s is not None
-        upper, lower = ops.range_rule_sums(record.c, d, r)
-        rule = ops.range_rule(upper, lower, r, s.relative, s.scale)
-        fraction = ops.unclipped_fraction(record.c, r)
-        decayed = ops.range_decay(rule, r, s.decay, fraction, s.min_percentage)
-        output_sum = self._output_sum(record, g)
-        input_sum = ops.product_total(dv, record.core.v)
-        residual = ops.range_residual(output_sum, input_sum, r)
+        rule = ops.range_rule(sums.upper, sums.lower, r, s.relative, s.scale)
+        decayed = ops.range_decay(rule, r, s.decay, sums.fraction, s.min_percentage)
+        residual = ops.range_residual(sums.output_sum, sums.input_sum, r)
         for clause, name, value in (
-            ("IR-4", "range_rule_upper", upper),
-            ("IR-4", "range_rule_lower", lower),
+            ("IR-4", "range_rule_upper", sums.upper),
+            ("IR-4", "range_rule_lower", sums.lower),
             ("IR-5", "range_rule", rule),
-            ("IR-6", "unclipped_fraction", fraction),
+            ("IR-6", "unclipped_fraction", sums.fraction),
             ("IR-7", "range_rule_with_decay", decayed),
-            ("SU-2", "range_output_sum", output_sum),
-            ("SU-2", "range_input_sum", input_sum),
+            ("SU-2", "range_output_sum", sums.output_sum),
+            ("SU-2", "range_input_sum", sums.input_sum),
             ("IR-8", "range_residual", residual),
             ("IR-8", "range_gradient", decayed + residual),
         ):

@@ -28,6 +28,7 @@ class Trace:
     """Every intermediate of a pass.
 
     ``trace["name"]`` is the last value of that name; iterating gives all stages in order. Arrays are read-only copies.
+    Not ``golden`` are the bits of a pass with ``runtime.matmul="fast"``, whose products are plain BLAS.
 
     Examples
     --------
@@ -44,6 +45,7 @@ class Trace:
     keeps: ClassVar[bool] = True
     stages: list[Stage] = field(default_factory=list)
     noise: dict[str, Array] = field(default_factory=dict)
+    golden: bool = True
 
     def add(self, clause: str, name: str, value: Any) -> None:
         """Append a stage."""

@@ -15,6 +15,7 @@ from hypothesis import Phase, given, settings
 
 from tests.clauses import (
     array_oracle,
+    crossbar_oracle,
     network_oracle,
     oracle,
     quantiser_oracle,
@@ -29,6 +30,7 @@ MODULES = (
     "calibration",
     "chain",
     "converters",
+    "crossbar",
     "elementary",
     "estimators",
     "input_range",
@@ -44,7 +46,15 @@ MODULES = (
     "sums",
     "weights",
 )
-ORACLES = (oracle, random_oracle, network_oracle, quantiser_oracle, range_oracle, array_oracle)
+ORACLES = (
+    oracle,
+    random_oracle,
+    network_oracle,
+    quantiser_oracle,
+    range_oracle,
+    crossbar_oracle,
+    array_oracle,
+)
 Check = Callable[..., None]
 REJECTING = settings(
     max_examples=400,

@@ -10,6 +10,7 @@ from refsim import spec
 from tests.clauses import (
     wrong_arrays,
     wrong_core,
+    wrong_crossbar,
     wrong_network,
     wrong_numbers,
     wrong_periphery,
@@ -22,6 +23,7 @@ from tests.clauses.wrong import Wrong
 WRONG = [
     *wrong_numbers.WRONG,
     *wrong_core.WRONG,
+    *wrong_crossbar.WRONG,
     *wrong_periphery.WRONG,
     *wrong_network.WRONG,
     *wrong_arrays.WRONG,

@@ -57,6 +57,21 @@ def test_each_tile_of_an_array_has_a_row(invoke: Any, tmp_path: Path) -> None:
     ]
 
 
+def test_products_in_plain_blas_are_said_to_be_not_golden(invoke: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "run"
+    status, out, _ = invoke(*QUICK, "--matmul", "fast", "--output", str(folder))
+    assert status == 0
+    assert "other machines get other bits" in out
+    assert json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])["golden"] is False
+    document = json.loads(invoke(*QUICK, "--json")[1])
+    assert document["golden"] is True
+    status, out, err = invoke(*QUICK, "--matmul", "quick")
+    assert (status, out) == (2, "")
+    assert err == (
+        "Error: RuntimeParameter.matmul is 'quick', but it must be one of 'exact', 'fast'.\n"
+    )
+
+
 def test_the_plot_stands_beside_the_metrics(invoke: Any, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     status, _, err = invoke(*QUICK, "--output", str(folder), "--plot")

@@ -74,10 +74,10 @@ REFUSED: list[tuple[str, Any]] = [
     ("runtime.on_the_fly_bindings", True),
     ("runtime.offload_input", True),
     ("runtime.offload_gradient", True),
-    ("runtime.matmul", "fast"),
 ]
 
 HONOURED: list[tuple[str, Any]] = [
+    ("runtime.matmul", "fast"),
     *[
         ("forward.bound_management", member)
         for member in BoundManagementType
@@ -149,11 +149,6 @@ def test_managing_output_clipping_is_refused_with_a_range() -> None:
     path = "pre_post.input_range.manage_output_clipping"
     text = _message(_with(("pre_post.input_range.enable", True), (path, True)))
     assert text == f"{path} is True, which is not part of this version of refsim."
-
-
-def test_fast_products_are_not_there_yet() -> None:
-    text = _message(_with(("runtime.matmul", "fast")))
-    assert text == "runtime.matmul is 'fast', which is not part of this version of refsim."
 
 
 @pytest.mark.parametrize("side", ["inp", "out"])

@@ -147,6 +147,14 @@ def output_calls(T: Type, draw: Draw, N: int, I: int, O: int) -> Iterator[Call]:
     """Products, and operations on outputs."""
     v, t, w = draw(N, I), draw(N, O), draw(O, I)
     yield "adc_gradient", (t, draw.positive(N), T(1.3), draw(N, O), T(0.8), draw(N, O), T(0.7))
+    for step in (T(0), T(0.125)):
+        for rest in ((None, None), (draw.uniform(N, O), draw(N, O))):
+            adc = step, T(2), *rest, draw.positive(O), T(0.8), draw.positive(N), T(1.3)
+            yield "crossbar_output", (v, w, *adc, None, None, None)
+            yield "crossbar_output", (v, w, *adc, draw(O), draw(1), draw(O))
+    behind = t, draw(N, O), draw.positive(N), T(1.3), T(0.8)
+    yield "crossbar_output_gradient", (*behind, None, None)
+    yield "crossbar_output_gradient", (*behind, draw(O), draw(1))
     yield "matrix_product", (v, w)
     yield "merged_scale", (draw(1), draw(O))
     yield "outer_product_sum", (t, v)
@@ -163,6 +171,12 @@ def input_calls(T: Type, draw: Draw, N: int, I: int) -> Iterator[Call]:
     yield "add_peak_gradient", (v, draw(N), index, draw.mask(N), draw(N))
     yield "clip", (v, T(0.5))
     yield "clipped_input", (v, T(-0.5))
+    for r in (None, T(0.7)):
+        noise = draw.uniform(N, I), draw(N, I), T(0.05), T(0.8)
+        yield "crossbar_input", (v, r, draw.positive(N), T(0.125), T(0.9), *noise)
+    gates = v, T(0.7), draw.positive(N), T(0.125), T(0.9)
+    yield "crossbar_input_gradient", (draw(N, I), *gates, None)
+    yield "crossbar_input_gradient", (draw(N, I), *gates, draw.uniform(N, I))
     yield "dac_gradient", (v, draw(N, I), T(0.7), draw.mask(N, I), T(0.9))
     yield "exp", (v * T(20),)
     yield "input_scale", (draw.positive(N), T(2))

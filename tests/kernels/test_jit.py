@@ -18,10 +18,10 @@ SCRIPT = """
 import numpy as np
 from refsim.kernels import _jit, points
 from tests.kernels.data import ROOT
-from refsim.kernels.cpu import converters, product, sums
+from refsim.kernels.cpu import converters, product, quick, sums
 x = np.ones((3, 4), np.float32)
 converters.clip(x, np.float32(0.5)), sums.total(x), product.matrix_product(x, x)
-kernels = converters._clip, sums.running_rows, product._filtered_single
+kernels = converters._clip, quick._segments, product._filtered_single
 print(_jit.cache_directory())
 print(sum(sum(kernel.stats.cache_hits.values()) for kernel in kernels))
 print(sum(sum(kernel.stats.cache_misses.values()) for kernel in kernels))

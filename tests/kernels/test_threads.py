@@ -6,10 +6,10 @@ import os
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
+from threading import Event
 
 import numpy as np
 import pytest
-from threadpoolctl import threadpool_info
 
 from refsim.errors import InputError
 from refsim.kernels import cpu
@@ -19,9 +19,7 @@ from tests.kernels import data
 
 
 def blas_threads() -> set[int]:
-    return {
-        library["num_threads"] for library in threadpool_info() if library["user_api"] == "blas"
-    }
+    return {library.get_num_threads() for library in blas.one_thread.controller.lib_controllers}
 
 
 @pytest.mark.usefixtures("two_threads")
@@ -71,6 +69,42 @@ def test_blas_gets_its_threads_back() -> None:
     with blas.one_thread.held(), blas.one_thread.held():
         assert blas_threads() <= {1}
     assert blas_threads() == before
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_the_limit_of_blas_is_restored_whoever_is_done_last() -> None:
+    before = blas_threads()
+    inside, leave = Event(), Event()
+
+    def other() -> None:
+        with blas.one_thread.held():
+            inside.set()
+            leave.wait(10)
+
+    for _ in range(20):
+        inside.clear()
+        leave.clear()
+        with ThreadPoolExecutor(1) as caller:
+            done = caller.submit(other)
+            assert inside.wait(10)
+            with blas.one_thread.held():
+                leave.set()
+                done.result()
+        assert blas_threads() == before
+
+
+@pytest.mark.usefixtures("two_threads")
+def test_a_part_runs_what_it_calls_on_its_own_thread() -> None:
+    seen: list[tuple[int, int]] = []
+
+    def inner(begin: int, end: int) -> None:
+        seen.append((begin, end))
+
+    threads.run(lambda begin, end: threads.run(inner, end - begin, True), 10, True)
+    assert seen == [(0, 5), (0, 5)]
+    seen.clear()
+    threads.run(inner, 10, True)
+    assert sorted(seen) == [(0, 5), (5, 10)]
 
 
 @pytest.mark.usefixtures("two_threads")

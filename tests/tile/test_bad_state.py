@@ -92,7 +92,6 @@ def edits() -> list[tuple[str, Any]]:
         ("mapping.digital_bias", False),
         ("mapping.learn_out_scaling", True),
         ("runtime.data_type", rs.RPUDataType.DOUBLE),
-        ("runtime.matmul", "fast"),
         ("pre_post.input_range.enable", False),
         ("pre_post.input_range.learn_input_range", False),
         ("pre_post.input_range.manage_output_clipping", True),

@@ -345,6 +345,17 @@ def test_both_backends_make_the_same_bits(T: Type) -> None:
     unchanged(tiles[1], tiles[0].state_dict())
 
 
+@pytest.mark.parametrize("backend", ["spec", "cpu"])
+def test_fast_products_leave_quantisers_exact(T: Type, backend: str) -> None:
+    settings = config(T, 4, 4, mapping=SCALED, estimator=rs.RangeEstimators.MSE)
+    settings.runtime.matmul = "fast"
+    made = tile(settings, backend=backend)
+    y, trace = made.forward(data(T, 1, 5, 4), trace=True)
+    made.backward(data(T, 2, 5, 3))
+    assert not trace.golden
+    same(made.out_quantizer.quantiser.quantised(trace["shifted_output"]), y)
+
+
 def test_the_trace_shows_every_quantiser(T: Type) -> None:
     made = tile(config(T, 4, 4, mapping=SCALED, learn_quant_params=True, init_learning_after=1))
     step(made, 0)

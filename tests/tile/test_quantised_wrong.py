@@ -30,8 +30,8 @@ def unquantised(name: str) -> Patch:
     def apply(patch: pytest.MonkeyPatch) -> None:
         original = Tile.periphery_quantised
 
-        def changed(tile: Any, which: str, x: Any, trace: Any) -> Any:
-            found = original(tile, which, x, trace)
+        def changed(tile: Any, which: str, x: Any) -> Any:
+            found = original(tile, which, x)
             return replace(found, after=x) if which == name else found
 
         patch.setattr(Tile, "periphery_quantised", changed)
@@ -68,8 +68,8 @@ def gradients(**changes: Callable[[Any, Any], Any]) -> Patch:
 def range_gradient_without_the_learned_scales(patch: pytest.MonkeyPatch) -> None:
     original = quantised_periphery.output_sum
 
-    def changed(ops: Any, outputs: Any, dk: Any) -> Any:
-        return original(ops, replace(outputs, a=None), dk)
+    def changed(ops: Any, given: Any, dk: Any) -> Any:
+        return original(ops, replace(given, a=None), dk)
 
     patch.setattr(quantised_periphery, "output_sum", changed)
 
@@ -77,9 +77,9 @@ def range_gradient_without_the_learned_scales(patch: pytest.MonkeyPatch) -> None
 def core_gradient_by_the_unquantised_factor(patch: pytest.MonkeyPatch) -> None:
     original = quantised_periphery.backward
 
-    def changed(tile: Any, outputs: Any, *rest: Any) -> Any:
-        used = {name: replace(v, after=v.before) for name, v in outputs.used.items()}
-        return original(tile, replace(outputs, used=used), *rest)
+    def changed(tile: Any, given: Any, *rest: Any) -> Any:
+        used = {name: replace(v, after=v.before) for name, v in given.used.items()}
+        return original(tile, replace(given, used=used), *rest)
 
     patch.setattr(quantised_periphery, "backward", changed)
 

@@ -48,22 +48,27 @@ def shortcut_despite_input_noise(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(core, "noise_management", changed)
 
 
-def without_residual(patch: pytest.MonkeyPatch) -> None:
+def changed_range_sums(patch: pytest.MonkeyPatch, change: Callable[[Any, Any], Any]) -> None:
     original = Tile._range_gradient
 
-    def changed(tile: Any, record: Any, g_s: Any, dv: Any, d: Any, trace: Any) -> Any:
-        return original(tile, record, g_s * 0, dv * 0, d, trace)
+    def changed(tile: Any, given: Any, sums: Any, trace: Any) -> Any:
+        return original(tile, given, sums and change(given, sums), trace)
 
     patch.setattr(Tile, "_range_gradient", changed)
+
+
+def without_residual(patch: pytest.MonkeyPatch) -> None:
+    def change(given: Any, sums: Any) -> Any:
+        return replace(sums, output_sum=0 * sums.output_sum, input_sum=0 * sums.input_sum)
+
+    changed_range_sums(patch, change)
 
 
 def residual_without_the_scales(patch: pytest.MonkeyPatch) -> None:
-    original = Tile._range_gradient
+    def change(given: Any, sums: Any) -> Any:
+        return sums if given.s is None else replace(sums, output_sum=sums.output_sum / given.s[0])
 
-    def changed(tile: Any, record: Any, g_s: Any, dv: Any, d: Any, trace: Any) -> Any:
-        return original(tile, record, g_s if record.s is None else g_s / record.s, dv, d, trace)
-
-    patch.setattr(Tile, "_range_gradient", changed)
+    changed_range_sums(patch, change)
 
 
 def scales_one_ulp_off(patch: pytest.MonkeyPatch) -> None:

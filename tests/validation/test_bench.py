@@ -25,7 +25,8 @@ def test_the_benchmark_measures_every_task_of_every_shape() -> None:
     assert [r["shape"] for r in document["results"]] == [[2, 3, 4], [1, 2, 2]]
     for measured in document["results"]:
         passes = ("forward", "forward + backward")
-        tasks = {f"refsim {p}{noise}" for p in passes for noise in ("", ", noise")}
+        kinds = [f"{m} {p}" for m in ("fast", "exact") for p in passes]
+        tasks = {f"refsim {kind}{noise}" for kind in kinds for noise in ("", ", noise")}
         assert tasks == measured["fallback"].keys()
         assert tasks <= measured["ratios"].keys()
         assert all(seconds > 0 for seconds in measured["seconds"].values())
@@ -43,26 +44,31 @@ def test_a_shape_that_is_none_is_refused(shapes: str) -> None:
 
 
 def test_ratios_are_formed_within_a_process() -> None:
-    names = ("numpy float32", "refsim forward", "aihwkit forward")
+    names = ("numpy float32", "refsim exact forward", "aihwkit forward")
     runs = [
         {"seconds": dict(zip(names, seconds, strict=True)), "fallback": {}}
         for seconds in ((1, 2, 4), (10, 30, 30), (1, 4, 2))
     ]
     ratios = tile.summary(runs)["ratios"]
-    assert ratios["refsim forward"]["numpy float32"] == {"median": 3, "lowest": 2, "highest": 4}
-    assert ratios["refsim forward"]["aihwkit"] == {"median": 1, "lowest": 0.5, "highest": 2}
+    assert ratios["refsim exact forward"]["numpy float32"] == {
+        "median": 3,
+        "lowest": 2,
+        "highest": 4,
+    }
+    assert ratios["refsim exact forward"]["aihwkit"] == {"median": 1, "lowest": 0.5, "highest": 2}
     assert ratios["aihwkit forward"].keys() == {"numpy float32"}
 
 
 def test_a_training_step_is_compared_with_three_products() -> None:
-    assert tile.base_of("refsim forward + backward, noise", "numpy float32") == (
+    assert tile.base_of("refsim exact forward + backward, noise", "numpy float32") == (
         "numpy float32, three products"
     )
-    assert tile.base_of("refsim forward", "numpy float64") == "numpy float64"
+    assert tile.base_of("refsim exact forward", "numpy float64") == "numpy float64"
 
 
-def test_the_tasks_take_turns() -> None:
+def test_the_tasks_take_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(setup, "WARM", 0.0)
     calls: list[str] = []
     setup.interleaved({name: lambda name=name: calls.append(name) for name in "ab"}, 0.0)
-    turn = 1 + setup.SERIES
+    turn = setup.SERIES
     assert "".join(calls) == ("a" * turn + "b" * turn) * 5

@@ -94,7 +94,7 @@ def report(document: dict[str, Any]) -> None:
     """The document as tables."""
     print_table(("Environment", "Found"), list(document["environment"].items()))
     typer.echo()
-    columns = ("Shape", "Task", "ms", *(f"/ {base}" for base in tile_benchmark.BASES), "Fallback")
+    columns = ("Shape", "Task", "ms", *(f"/ {base}" for base in tile_benchmark.BASES), "Left open")
     print_table(columns, list(tile_benchmark.table(document)))
 
 

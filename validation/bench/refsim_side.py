@@ -42,10 +42,11 @@ def products(inputs: Inputs, T: type) -> dict[str, Task]:
     return {f"numpy {name}": lambda: np.matmul(x, w.T), f"numpy {name}, three products": three}
 
 
-def tile_tasks(inputs: Inputs, noise: bool) -> dict[str, Task]:
+def tile_tasks(inputs: Inputs, noise: bool, matmul: str) -> dict[str, Task]:
     """Forward in evaluation, and forward and backward in training."""
     (O, I), suffix = inputs.weight.shape, ", noise" if noise else ""
     config = configuration(refsim, noise)
+    config.runtime.matmul = matmul
     evaluated, trained = (config.create_tile(out_size=O, in_size=I) for _ in range(2))
     for tile in (evaluated.eval(), trained):
         tile.set_weights(inputs.weight)
@@ -56,25 +57,32 @@ def tile_tasks(inputs: Inputs, noise: bool) -> dict[str, Task]:
         trained.zero_grad()
 
     return {
-        f"refsim forward{suffix}": lambda: evaluated.forward(inputs.x),
-        f"refsim forward + backward{suffix}": step,
+        f"refsim {matmul} forward{suffix}": lambda: evaluated.forward(inputs.x),
+        f"refsim {matmul} forward + backward{suffix}": step,
     }
 
 
 def fallback_share(tasks: dict[str, Task], inputs: Inputs) -> dict[str, float]:
-    """Share of the elements of the products that needed the exact fallback, by task."""
+    """Share of the elements of the products that the first attempt left open, by task."""
     x, w, dy = (array.size for array in inputs)
     shares = {}
     for name, task in tasks.items():
-        before = exact.fallbacks()
+        before = exact.fallbacks("open")
         task()
-        shares[name] = (exact.fallbacks() - before) / (x + w + dy if "backward" in name else dy)
+        shares[name] = (exact.fallbacks("open") - before) / (
+            x + w + dy if "backward" in name else dy
+        )
     return shares
 
 
 def measured(inputs: Inputs, seconds: float) -> dict[str, Any]:
     """Times and fallback shares for one shape."""
-    tiles = tile_tasks(inputs, noise=False) | tile_tasks(inputs, noise=True)
+    tiles = {
+        name: task
+        for matmul in ("fast", "exact")
+        for noise in (False, True)
+        for name, task in tile_tasks(inputs, noise, matmul).items()
+    }
     shares = fallback_share(tiles, inputs)
     tasks = products(inputs, np.float32) | products(inputs, np.float64) | tiles
     return {"seconds": interleaved(tasks, seconds), "fallback": shares}

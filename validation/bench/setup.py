@@ -12,10 +12,12 @@ import numpy as np
 
 SHAPES = ((128, 512, 512), (256, 1024, 1024), (1024, 512, 512), (16, 256, 256), (1, 512, 512))
 NOISE = 0.04
-PAUSE = 0.03
+PAUSE = 0.06
 """Seconds before a series of calls, in which the threads of other libraries stop spinning."""
-SERIES = 3
-"""Timed calls in a row, after one that is not timed."""
+WARM = 0.02
+"""Seconds of calls before those that are timed, in which the threads of this one find their processors."""
+SERIES = 5
+"""Timed calls in a row."""
 Task = Callable[[], object]
 
 
@@ -71,7 +73,9 @@ def interleaved(tasks: dict[str, Task], seconds: float) -> dict[str, float]:
     while rounds < 5 or time.perf_counter() < end:
         for name, task in tasks.items():
             time.sleep(PAUSE)
-            task()
+            warm = time.perf_counter() + WARM
+            while time.perf_counter() < warm:
+                task()
             for _ in range(SERIES):
                 begin = time.perf_counter()
                 task()

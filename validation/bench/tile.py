@@ -69,7 +69,7 @@ def merged(sides: list[Document], index: int) -> Document:
 def base_of(task: str, base: str) -> str:
     """The task that another is compared with."""
     if base == "aihwkit":
-        return task.replace("refsim", "aihwkit")
+        return task.replace("refsim fast", "aihwkit").replace("refsim exact", "aihwkit")
     return f"{base}, three products" if "backward" in task else base
 
 
@@ -95,7 +95,7 @@ def summary(runs: list[Document]) -> Document:
 
 
 def table(document: Document) -> Iterator[tuple[str, ...]]:
-    """Rows of shape, task, milliseconds, ratios to each base, and the share of exact fallbacks."""
+    """Rows of shape, task, milliseconds, ratios to each base, and the share of elements left open at first."""
     for result in document["results"]:
         for task, seconds in result["seconds"].items():
             ratios, share = result["ratios"].get(task, {}), result["fallback"].get(task)

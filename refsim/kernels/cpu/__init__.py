@@ -10,6 +10,14 @@ from .calibration import (
     averaged_range,
     quantile,
 )
+from .chain import (
+    crossbar_input,
+    crossbar_output,
+)
+from .chain_gradient import (
+    crossbar_input_gradient,
+    crossbar_output_gradient,
+)
 from .converters import (
     analog_to_digital,
     clip,
@@ -144,6 +152,10 @@ __all__ = [
     "column_totals",
     "cross_entropy",
     "cross_entropy_gradient",
+    "crossbar_input",
+    "crossbar_input_gradient",
+    "crossbar_output",
+    "crossbar_output_gradient",
     "dac_gradient",
     "digital_to_analog",
     "discretised_weight",

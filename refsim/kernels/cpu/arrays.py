@@ -28,3 +28,10 @@ def plain(x: NDArray[AnyType]) -> NDArray[AnyType]:
 def optional(x: Array | None, like: Array) -> Array:
     """The plain array, or an empty one of as many axes (at least one) in place of None."""
     return np.empty((0,) * max(1, like.ndim), dtype=like.dtype) if x is None else plain(x)
+
+
+def full(factor: Array | None, count: int, like: Scalar) -> Array:
+    """A factor for each output, 1 for an absent one."""
+    values = np.empty(count, like.dtype)
+    values[...] = 1 if factor is None else factor
+    return values

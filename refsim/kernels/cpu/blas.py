@@ -1,4 +1,4 @@
-"""BLAS without threads of its own: its workers spin after a call, and stall the kernels beside them."""
+"""BLAS beside the pool: its threads keep a processor busy for a while after a call, so large products do without."""
 
 from __future__ import annotations
 
@@ -12,35 +12,35 @@ from threadpoolctl import ThreadpoolController
 
 
 class Limit:
-    """BLAS on one thread while anyone holds the limit; the last one restores what was."""
+    """BLAS on one thread while it is held; a limit of the whole process, which the first caller sets and restores.
+
+    A caller that comes while another holds it goes on without waiting, and has the threads of BLAS again if the other
+    is done first. That costs time and no bits.
+    """
 
     def __init__(self) -> None:
         self.forget()
 
     def forget(self) -> None:
         """Starts anew, in a forked child."""
-        self.holders = 0
         self.lock = Lock()
 
     @cached_property
     def controller(self) -> ThreadpoolController:
         """The BLAS libraries of this process; to find them takes milliseconds."""
-        return ThreadpoolController()
+        return ThreadpoolController().select(user_api="blas")
 
     @contextmanager
     def held(self) -> Iterator[None]:
         """Holds the limit."""
-        with self.lock:
-            if self.holders == 0:
-                self.limiter = self.controller.limit(limits=1, user_api="blas")
-            self.holders += 1
-        try:
+        if not self.lock.acquire(blocking=False):
             yield
+            return
+        try:
+            with self.controller.limit(limits=1):
+                yield
         finally:
-            with self.lock:
-                self.holders -= 1
-                if self.holders == 0:
-                    self.limiter.restore_original_limits()
+            self.lock.release()
 
 
 one_thread = Limit()

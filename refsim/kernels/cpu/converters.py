@@ -133,13 +133,10 @@ def _analog_to_digital(
         un = rounding[n] if stochastic else mn
         xn = noise[n] if noisy else mn
         for o in range(mn.size):
-            value = P.unequal(mn[o], negative_factor)
-            if noisy:
-                value = P.noisy(value, noise_scale[o], xn[o])
-            if step != 0:
-                value = P.rounded(value, step, un[o], stochastic)
-            tn[o] = value
-            zn[o] = P.clip(value, bound)
+            value = P.output_level(
+                mn[o], negative_factor, noisy, noise_scale[o], xn[o], step, un[o], stochastic
+            )
+            tn[o], zn[o] = value, P.clip(value, bound)
 
 
 def analog_to_digital(

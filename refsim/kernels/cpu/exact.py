@@ -21,13 +21,19 @@ FORMATS = {
     np.dtype(np.float32): (np.uint32, 23, -149),
     np.dtype(np.float64): (np.uint64, 52, -1074),
 }
-_count = 0
+_count = {"open": 0, "last": 0}
 _lock = Lock()
 
 
-def fallbacks() -> int:
-    """How many sums of this process took the last resort."""
-    return _count
+def count(what: str, more: int) -> None:
+    """Count sums that were not decided at the first attempt (``open``), or took the last resort (``last``)."""
+    with _lock:
+        _count[what] += more
+
+
+def fallbacks(what: str = "last") -> int:
+    """How many sums of this process took the last resort, or were ``open`` after the first attempt."""
+    return _count[what]
 
 
 @compiled
@@ -58,9 +64,7 @@ def _exact_rows(
 
 def row_sums(x: Array, y: Array, T: np.dtype[Any], divisor: int = 1) -> Array:
     """Sum of the products of each row, divided and rounded once to ``T``."""
-    global _count
-    with _lock:
-        _count += len(x)
+    count("last", len(x))
     x, y = np.ascontiguousarray(x, dtype=np.float64), np.ascontiguousarray(y, dtype=np.float64)
     unsigned, mantissa, lowest = FORMATS[T]
     infinity, nan = (int(np.array(v, T).view(unsigned)) for v in (np.inf, np.nan))
@@ -75,6 +79,7 @@ def row_sums(x: Array, y: Array, T: np.dtype[Any], divisor: int = 1) -> Array:
 def settle(out: Array, undecided: Mask, gather: Gather, sums: RowSums) -> None:
     """Writes ``sums`` over the undecided elements of ``out``; ``gather`` lays out their factors in rows."""
     flat, where = out.reshape(-1), np.flatnonzero(undecided)
+    count("open", where.size)
     while where.size:
         terms = gather(where[:1])[0].size
         part = where[: max(1, CHUNK // max(1, terms))]

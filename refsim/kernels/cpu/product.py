@@ -22,7 +22,7 @@ import numpy as np
 
 from .._jit import compiled
 from . import blas, threads
-from .arrays import Array, Float64, Mask, plain
+from .arrays import QUIET, Array, Float64, Mask, plain
 from .exact import settle
 from .points import P
 from .sums import row_products, running_rows, settled, zeros
@@ -185,20 +185,32 @@ def _dot2(
                         cn[j] += e + P.product_error(h, x_high, x_low, y_high[j], y_low)
 
 
+@QUIET
+def blas_product(a: Array, b: Array) -> Array:
+    """Products of the rows of ``a`` with the rows of ``b``, each somewhere within the bound of its type."""
+    (N, K), O = a.shape, len(b)
+    out, work = np.empty((N, O), a.dtype), N * K * O
+    multiply = np.multiply if K == 1 else np.matmul  # much faster for one term
+
+    def rows_of_a(begin: int, end: int) -> None:
+        multiply(a[begin:end], b.T, out=out[begin:end])
+
+    def rows_of_b(begin: int, end: int) -> None:
+        multiply(a, b[begin:end].T, out=out[:, begin:end])
+
+    alone = threads.alone()
+    pooled = work > threads.MULTIPLY_ADDS and (alone or N >= O)  # few rows are better off with BLAS
+    with blas.one_thread.held() if alone and work > BLAS_IS_SERIAL else nullcontext():
+        threads.run(*((rows_of_a, N) if N >= O else (rows_of_b, O)), pooled)
+    return out
+
+
 def _single(left: Operand, right: Operand) -> tuple[Array, Mask]:
     """float32 products and where they are undecided."""
-    (N, K), O = left.wide.shape, len(right.wide)
-    s = np.empty((N, O))
-    multiply = np.multiply if K == 1 else np.matmul  # much faster for one term
+    s = blas_product(left.wide, right.wide)
     out, undecided = np.empty(s.shape, np.float32), np.empty(s.shape, np.bool_)
-
-    @np.errstate(all="ignore")  # a thread of the pool starts with the default
-    def part(begin: int, end: int) -> None:
-        multiply(left.wide[begin:end], right.wide.T, out=s[begin:end])
-        _filtered_single(begin, end, s, left[1:], right[1:], gamma(K), out, undecided)
-
-    with blas.one_thread.held() if N * K * O > BLAS_IS_SERIAL else nullcontext():
-        threads.run(part, N, N * K * O > threads.MULTIPLY_ADDS)
+    arguments = s, left[1:], right[1:], gamma(left.wide.shape[1]), out, undecided
+    threads.run(_filtered_single, len(s), s.size > threads.ELEMENTS, *arguments)
     return out, undecided
 
 

@@ -1,8 +1,9 @@
 """Sums, each rounded once (clauses SU).
 
-A sum is carried as ``s + c``, within ``d`` of the exact one: ``s`` is the running float64 sum, ``c`` collects the
-rounding errors of ``s``, and ``d`` the magnitudes of those of ``c``. Where both ends of the interval round to the same
-number, that is the answer; ``d == 0`` proves ``s + c`` exact. The rest goes to the superaccumulator.
+Sums of float32 terms are mostly decided by :mod:`.quick`. Else a sum is carried as ``s + c``, within ``d`` of the exact
+one: ``s`` is the running float64 sum, ``c`` collects the rounding errors of ``s``, and ``d`` the magnitudes of those of
+``c``. Where both ends of the interval round to the same number, that is the answer; ``d == 0`` proves ``s + c`` exact.
+The rest goes to the superaccumulator.
 """
 
 from __future__ import annotations
@@ -12,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from .._jit import compiled
-from . import threads
+from . import quick, threads
 from .arrays import QUIET, Array, Float64, Mask, Scalar, plain
 from .exact import Gather, row_sums, settle
 from .points import P
@@ -120,6 +121,8 @@ def _sum(x: Array, y: Array | None, divisor: int = 1) -> Scalar:
     """Correctly rounded sum of all elements or of all products, over the divisor."""
     x = plain(x).reshape(-1)
     y = None if y is None else plain(y).reshape(-1)
+    if x.dtype.itemsize == 4 and (found := quick.total(x, y, divisor)) is not None:
+        return found
     segments = -(-x.size // SEGMENT)
     s, c, d = zeros(max(1, segments))
     threads.run(running_rows, segments, x.size > threads.ELEMENTS, x, y, SEGMENT, 1, s, c, d)
@@ -130,6 +133,17 @@ def _sum(x: Array, y: Array | None, divisor: int = 1) -> Scalar:
 
 def _column_sums(x: Array, y: Array | None) -> Array:
     """Correctly rounded sum of each column of terms or of products."""
+    x, y = plain(x), None if y is None else plain(y)
+    if x.dtype.itemsize == 4:
+        out, undecided = quick.column_totals(x, y)
+        where = np.flatnonzero(undecided)
+        if where.size:
+            out[where] = _running_column_sums(x[:, where], None if y is None else y[:, where])
+        return out
+    return _running_column_sums(x, y)
+
+
+def _running_column_sums(x: Array, y: Array | None) -> Array:
     x, y = plain(x), None if y is None else plain(y)
     running = zeros(x.shape[1])
     threads.run(running_columns, x.shape[1], x.size > threads.ELEMENTS, x, y, *running)

@@ -1,18 +1,24 @@
-"""A small pool of threads for kernels that run over a range of rows; the results do not depend on it."""
+"""A small pool of threads for kernels that run over a range of rows; the results do not depend on it.
+
+To hand a part to another thread and to wait for it takes about 0.1 ms, so only long kernels are worth it. The pool does
+not go together with the threads of BLAS, which keep their processors busy for a while after each product.
+"""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from threading import Lock
+from threading import Lock, local
 from typing import Any
 
 from ...errors import InputError
+from . import blas
+from .arrays import QUIET
 
-ELEMENTS = 500_000
+ELEMENTS = 2_000_000
 """Elements from which an element-wise kernel is worth more than one thread."""
-MULTIPLY_ADDS = 20_000_000
+MULTIPLY_ADDS = 100_000_000
 """Multiply-adds of one instruction each from which a product is worth more than one thread."""
 
 
@@ -56,6 +62,7 @@ def available() -> int:
 
 
 _pool = Pool()
+_here = local()
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=_pool.forget)
 
@@ -86,11 +93,30 @@ def run_elements(kernel: Callable[..., None], arrays: Sequence[Any], *scalars: o
 
 def run(kernel: Callable[..., None], count: int, worthwhile: bool, *arguments: object) -> None:
     """Runs ``kernel(begin, end, *arguments)`` over ``range(count)``, in parts on several threads if worthwhile."""
-    parts = min(get_num_threads(), count) if worthwhile else 1
+    within_part = getattr(_here, "within", False)
+    parts = min(get_num_threads(), count) if worthwhile and not within_part else 1
     if parts < 2:
         return kernel(0, count, *arguments)
     edges = [count * part // parts for part in range(parts + 1)]
-    others = _pool.submit(kernel, [(edges[p], edges[p + 1], *arguments) for p in range(1, parts)])
-    kernel(edges[0], edges[1], *arguments)
-    for other in others:
-        other.result()
+    given = [(kernel, edges[p], edges[p + 1], *arguments) for p in range(1, parts)]
+    with blas.one_thread.held():
+        others = _pool.submit(_part, given)
+        _part(kernel, edges[0], edges[1], *arguments)
+        for other in others:
+            other.result()
+
+
+@QUIET
+def _part(kernel: Callable[..., None], *arguments: object) -> None:
+    """Runs a part, and what that runs in turn on this thread alone; each thread has NumPy's settings of its own."""
+    _here.within = True
+    try:
+        kernel(*arguments)
+    finally:
+        _here.within = False
+
+
+def alone() -> bool:
+    """Whether a product needs BLAS kept to one thread: the pool has been used, or there is to be one only."""
+    needed = _pool.executor is not None or get_num_threads() == 1
+    return needed and not getattr(_here, "within", False)  # there it is already
