@@ -343,7 +343,11 @@ def test_a_range_of_zero_is_refused_and_changes_nothing() -> None:
     assert repr(tile.config) == settings
 
 
-@pytest.mark.parametrize("model", [None, 3, "tile", [1], rs.nn.ReLU(), lambda x: x], ids=str)
+@pytest.mark.parametrize(
+    "model",
+    [None, 3, "tile", [1], rs.nn.ReLU(), lambda x: x],
+    ids=lambda model: type(model).__name__,
+)
 def test_what_is_no_model(model: Any) -> None:
     with pytest.raises(rs.InputError, match="model"):
         rs.calibrate_input_ranges(model, "MAX", X)
