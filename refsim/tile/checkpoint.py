@@ -31,8 +31,8 @@ HEADER = {
 def save(path: str | os.PathLike[str], tile: Tile) -> None:
     """Write a tile - configuration, parameters, buffers, random state - to a safetensors file.
 
-    The file appears under its name only when it is complete. Gradients, a pending backward pass and pending weight updates
-    are not saved.
+    The file appears under its name only when it is complete. Gradients, a pending backward pass and pending weight
+    updates are not saved.
 
     Parameters
     ----------
