@@ -12,6 +12,7 @@ from refsim.config.choices import Choices
 from refsim.config.enums import (
     AnalogMVType,
     BoundManagementType,
+    InputRangeCalibrationType,
     NoiseManagementType,
     OptMethod,
     RangeEstimators,
@@ -54,7 +55,7 @@ from refsim.config.rpu import (
     TorchInferenceRPUConfig,
 )
 from refsim.config.runtime import RuntimeParameter
-from refsim.config.support import check_torch_inference
+from refsim.config.support import check_quantised_inference, check_torch_inference
 from refsim.config.weights import (
     WeightClipParameter,
     WeightModifierParameter,
@@ -72,6 +73,7 @@ __all__ = [
     "FloatingPointRPUConfig",
     "IOParameters",
     "InferenceRPUConfig",
+    "InputRangeCalibrationType",
     "InputRangeParameter",
     "MSEEstimatorParams",
     "MappableRPU",
@@ -96,6 +98,7 @@ __all__ = [
     "WeightNoiseType",
     "WeightRemapParameter",
     "WeightRemapType",
+    "check_quantised_inference",
     "check_torch_inference",
     "from_json",
     "from_toml",

@@ -1,4 +1,4 @@
-"""What the `TorchInferenceTile` cannot honour, refused rather than ignored."""
+"""What the tiles of the autograd path cannot honour, refused rather than ignored."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from refsim.config.pre_post import PrePostProcessingParameterQuant
 from refsim.config.rpu import InferenceRPUConfig, QuantizedTorchInferenceRPUConfig
 from refsim.errors import ConfigError
 
-__all__ = ["check_torch_inference"]
+__all__ = ["check_quantised_inference", "check_torch_inference"]
 
 _HONOURED: Final[dict[str, tuple[Any, ...]]] = {
     "runtime.on_the_fly_bindings": (False,),
@@ -70,6 +70,8 @@ _HONOURED: Final[dict[str, tuple[Any, ...]]] = {
 }
 """Each field that the tile honours for some values only, and these values."""
 
+MOST_BITS: Final = 24
+"""Most bits of a quantiser: its codes are float32 numbers."""
 _READ: Final = {path: attrgetter(path) for path in _HONOURED}
 
 
@@ -102,6 +104,40 @@ def check_torch_inference(config: Any, bias: bool) -> None:
         ...
     refsim.errors.ConfigError: forward.ir_drop is 1.0, but TorchInferenceTile supports only 0.
     """
+    _check(config, bias, "TorchInferenceTile")
+    for problem in _quantised(config):
+        raise ConfigError(problem)
+
+
+def check_quantised_inference(config: Any, bias: bool) -> None:
+    """Refuse a configuration that a `QuantizedTorchInferenceTile` cannot honour.
+
+    Parameters and errors as for :func:`check_torch_inference`; quantisers are honoured here.
+
+    Examples
+    --------
+    >>> from refsim.config import PeripheryQuantizationParameter
+    >>> learned = PeripheryQuantizationParameter(
+    ...     n_bits=8, learn_quant_params=True, init_learning_after=0)
+    >>> config = QuantizedTorchInferenceRPUConfig(
+    ...     pre_post=PrePostProcessingParameterQuant(periph_quant=learned))
+    >>> check_quantised_inference(config, bias=True)
+    Traceback (most recent call last):
+        ...
+    refsim.errors.ConfigError: pre_post.periph_quant.init_learning_after is 0, but it must be at
+    least 1 to learn from an estimate.
+    """
+    if not isinstance(config, QuantizedTorchInferenceRPUConfig):
+        raise ConfigError(
+            f"config is {shown(type(config).__name__)}, but QuantizedTorchInferenceTile takes a "
+            "QuantizedTorchInferenceRPUConfig."
+        )
+    _check(config, bias, "QuantizedTorchInferenceTile")
+    for problem in _quantisers(config):
+        raise ConfigError(problem)
+
+
+def _check(config: Any, bias: bool, tile: str) -> None:
     if not isinstance(config, InferenceRPUConfig):
         raise ConfigError(
             f"config is {shown(type(config).__name__)}, but TorchInferenceTile takes a "
@@ -111,25 +147,22 @@ def check_torch_inference(config: Any, bias: bool) -> None:
         value = _READ[path](config)
         if value not in values:
             allowed = " or ".join(shown(item) for item in values)
-            raise ConfigError(
-                f"{path} is {shown(value)}, but TorchInferenceTile supports only {allowed}."
-            )
-    for problem in _conflicts(config, bias):
+            raise ConfigError(f"{path} is {shown(value)}, but {tile} supports only {allowed}.")
+    for problem in _conflicts(config, bias, tile):
         raise ConfigError(problem)
 
 
-def _conflicts(config: InferenceRPUConfig, bias: bool) -> Iterator[str]:
+def _conflicts(config: InferenceRPUConfig, bias: bool, tile: str) -> Iterator[str]:
     """The sentences for fields that are refused depending on others."""
     if bias and not config.mapping.digital_bias:
-        yield "mapping.digital_bias is False, but TorchInferenceTile has only a digital bias."
+        yield f"mapping.digital_bias is False, but {tile} has only a digital bias."
     input_range = config.pre_post.input_range
     refused = config.choices.output_clipping_on_autograd_path == "refused"
     if input_range.enable and input_range.manage_output_clipping and refused:
         path = "pre_post.input_range.manage_output_clipping"
         yield f"{path} is True, which choices.output_clipping_on_autograd_path='refused' forbids."
     yield from output_clipping_conflicts(config)
-    yield from _quantised(config)
-    yield from _forward(config)
+    yield from _forward(config, tile)
     yield from _weights(config)
 
 
@@ -145,11 +178,27 @@ def _quantised(config: InferenceRPUConfig) -> Iterator[str]:
             yield f"act_quant_config.n_bits is {quantiser.n_bits}, {takes} its outputs."
 
 
-def _forward(config: InferenceRPUConfig) -> Iterator[str]:
+def _quantisers(config: QuantizedTorchInferenceRPUConfig) -> Iterator[str]:
+    p, output = config.pre_post.periph_quant, config.act_quant_config
+    given = {"pre_post.periph_quant": p.n_bits, "act_quant_config": output.n_bits if output else 0}
+    for path, n_bits in given.items():
+        if n_bits > MOST_BITS:
+            yield (
+                f"{path}.n_bits is {n_bits}, but at most {MOST_BITS} are allowed, whose codes "
+                "float32 holds exactly."
+            )
+    if p.n_bits > 0 and p.learn_quant_params and p.init_learning_after < 1:
+        yield (
+            f"pre_post.periph_quant.init_learning_after is {p.init_learning_after}, but it must be "
+            "at least 1 to learn from an estimate."
+        )
+
+
+def _forward(config: InferenceRPUConfig, tile: str) -> Iterator[str]:
     forward = config.forward
     if forward.v_offset_w_min > 0:
         yield (
-            f"forward.v_offset_w_min is {forward.v_offset_w_min}, but TorchInferenceTile supports "
+            f"forward.v_offset_w_min is {forward.v_offset_w_min}, but {tile} supports "
             "only 0 or a negative number."
         )
     converters = {"inp": (forward.inp_res, forward.inp_bound)}

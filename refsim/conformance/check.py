@@ -23,6 +23,12 @@ SUPPORTED_GROUPS: Final = (
     "g03_range_mvm",
     "g04_mapping",
     "g05_post_update",
+    "g06_periph_quant",
+    "g07_act_quant",
+    "g08_quantizer",
+    "g09_estimator",
+    "g10_array",
+    "g11_calibration",
     "g12_manual_custom",
     "g13_rpucuda",
 )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from numpy.typing import NDArray
 
@@ -61,6 +61,7 @@ def replay_tile(
 class TileReplay(Comparison):
     """A tile on its way through the steps of a case."""
 
+    gradients: ClassVar[Mapping[str, str]] = _GRADIENTS
     tile: Any = field(kw_only=True)
 
     def run(self, todo: Plan) -> None:
@@ -84,7 +85,7 @@ class TileReplay(Comparison):
         """One step, and then the recorded state in place of refsim's."""
         tile = self.tile
         tile.train(step.training).zero_grad()
-        self.compare(f"s{k}_y", tile.forward(self.arrays[f"s{k}_x"]))
+        self.compare(f"s{k}_y", self.forward(k))
         self.compare(f"s{k}_r", tile.value("input_range"))
         self.compare_counter(k, step)
         if step.backward:
@@ -96,6 +97,11 @@ class TileReplay(Comparison):
         self.impose(f"s{k}_")
         self.impose(f"s{k}_after_")
 
+    def forward(self, k: int) -> NDArray[Any]:
+        """The output for the input of a step."""
+        y: NDArray[Any] = self.tile.forward(self.arrays[f"s{k}_x"])
+        return y
+
     def go_back(self, k: int) -> None:
         """The backward pass of a step."""
         self.compare(f"s{k}_dx", self.tile.backward(self.arrays[f"s{k}_g"]))
@@ -103,7 +109,7 @@ class TileReplay(Comparison):
 
     def compare_gradients(self, k: int, found: Mapping[str, NDArray[Any]]) -> None:
         """The gradients of the parameters."""
-        for name, target in _GRADIENTS.items():
+        for name, target in self.gradients.items():
             self.compare(f"s{k}_{name}", found.get(target))
 
     def impose(self, prefix: str) -> None:

@@ -11,7 +11,7 @@ import numpy as np
 from refsim.config import NoiseManagementType, TorchInferenceRPUConfig, WeightModifierType
 from refsim.errors import ConfigError, InputError, ShapeError
 from refsim.spec.sums import Array
-from refsim.tile import TorchInferenceTile, Trace, settings
+from refsim.tile import QuantizedTorchInferenceTile, TorchInferenceTile, Trace, settings
 from refsim.tile.arrays import as_array
 from refsim.tile.modifier import largest_weight
 
@@ -19,6 +19,13 @@ from .formulas import SYMBOLS, Facts, formulas, used
 
 TERMS = 4
 """Terms of a sum that are written out."""
+PER_OUTPUT = (
+    "output_factor",
+    "out_scaling_alpha",
+    "out_scaling_gradient",
+    "quantised_factor_gradient",
+    "factor_gradient",
+)
 INPUT_SIDE = frozenset(
     "input clip_mask clipped_input scaled_input inp_sto_round rounded_input input_level dac_clip_mask inp_noise "  # noqa: SIM905
     "negative_mask converted_input converted_input_gradient dac_pass_mask scaled_gradient unmanaged_gradient "
@@ -66,7 +73,7 @@ def explain(
     Parameters
     ----------
     config
-        A :class:`refsim.TorchInferenceRPUConfig`.
+        A :class:`refsim.TorchInferenceRPUConfig`, quantised or not.
     x
         ``(N, I)``, or ``(I,)`` for one row.
     weight
@@ -140,6 +147,7 @@ class _Chain:
         io = settings.core(tile.config.forward, tile.dtype)
         self.has |= {"grid_in"} if io.dac.step else set()
         self.has |= {"grid_out"} if io.adc.step else set()
+        self.has |= {"quantised"} if isinstance(tile, QuantizedTorchInferenceTile) else set()
         self.last: dict[str, Any] = {}
 
     def steps(self, trace: Trace) -> list[Step]:
@@ -168,8 +176,10 @@ class _Chain:
             if "weight" in name:
                 return array[o, i]
             return array[n, i if name in INPUT_SIDE else o]
-        if name in ("output_factor", "out_scaling_alpha", "out_scaling_gradient"):
+        if name in PER_OUTPUT or name.startswith("scale_quantizer"):
             return array[o if array.size > 1 else 0]
+        if name.startswith("out_quantizer"):
+            return array[0]
         return array[n]
 
     def _true(self, name: str, value: Any) -> set[str]:

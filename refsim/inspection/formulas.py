@@ -9,13 +9,16 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from .quantised_formulas import QUANTISED_SYMBOLS, quantised_formulas
+
 
 @dataclass(frozen=True)
 class Facts:
     """What decides the form of the formulas: which steps there are, and on which side of a mask the element is."""
 
     has: frozenset[str]
-    """Names of the stages, and of factors that are there: ``s``, ``a``, ``grid_in``, ``grid_out``."""
+    """Names of the stages, and of factors that are there: ``s``, ``a``, ``grid_in``, ``grid_out``;
+    ``quantised`` for a quantised tile."""
     true: frozenset[str]
     """Names of masks and conditions that hold for the element."""
 
@@ -40,7 +43,7 @@ SYMBOLS: Mapping[str, str] = {
     "unclipped_fraction": "p", "range_rule_with_decay": "R′",
     "output_clip_mask": "clipped", "unclipped_output_fraction": "pₒ", "range_rule_with_growth": "R₁",
     "range_output_sum": "P",
-    "range_input_sum": "Q", "range_residual": "ρ", "range_gradient": "∂r",
+    "range_input_sum": "Q", "range_residual": "ρ", "range_gradient": "∂r", **QUANTISED_SYMBOLS,
 }  # fmt: skip
 
 GIVEN = "given"
@@ -49,7 +52,8 @@ DRAWN = "drawn"
 
 def formulas(f: Facts) -> dict[str, str]:
     """The formula of every stage of both passes."""
-    return _input(f) | _converters(f) | _output(f) | _core_gradients(f) | _range_gradient(f)
+    found = _input(f) | _converters(f) | _output(f) | _core_gradients(f) | _range_gradient(f)
+    return found | (quantised_formulas(f.has, _core_output(f)) if "quantised" in f.has else {})
 
 
 def _when(condition: object, yes: str, no: str = "") -> str:

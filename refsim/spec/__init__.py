@@ -6,6 +6,10 @@ from .backward import (
     adc_gradient,
     dac_gradient,
 )
+from .calibration import (
+    averaged_range,
+    quantile,
+)
 from .chain import (
     crossbar_input,
     crossbar_input_gradient,
@@ -22,6 +26,12 @@ from .converters import (
 from .elementary import (
     exp,
     log,
+)
+from .estimators import (
+    moving_range,
+    percentile_range,
+    value_range,
+    widest_range,
 )
 from .input_range import (
     clipped_input,
@@ -77,17 +87,48 @@ from .product import (
     per_sample_transposed_product,
     transposed_product,
 )
+from .quantiser_gradients import (
+    quantised_gradient,
+    scale_gradient,
+    stored_step_gradient,
+    zero_float_gradient,
+    zero_point_gradient,
+)
+from .quantisers import (
+    asymmetric_step,
+    code_range,
+    quantised,
+    quantised_codes,
+    quantiser_range,
+    quantiser_scale,
+    stored_step,
+    symmetric_step,
+    zero_point,
+)
 from .random import (
     normal,
     philox,
     uniform,
     unit_circle,
 )
+from .range_search import (
+    least_loss,
+    search_limits,
+    shifted_range,
+    skewed_candidates,
+    softmax_losses,
+    squared_errors,
+    symmetric_candidates,
+)
 from .row_management import (
     row_sum_peak,
     rows_within_bound,
     running_peak,
     sum_management_scale,
+)
+from .splits import (
+    split_sizes,
+    split_sum,
 )
 from .sums import (
     column_product_totals,
@@ -113,9 +154,12 @@ __all__ = [
     "add_peak_gradient",
     "additive_noise_weight",
     "analog_to_digital",
+    "asymmetric_step",
+    "averaged_range",
     "clip",
     "clipped_input",
     "clipped_weight",
+    "code_range",
     "column_product_totals",
     "column_totals",
     "cross_entropy",
@@ -130,6 +174,7 @@ __all__ = [
     "exp",
     "gaussian_bound",
     "input_scale",
+    "least_loss",
     "log",
     "management_gradient",
     "management_scale",
@@ -138,6 +183,7 @@ __all__ = [
     "matrix_product",
     "mean",
     "merged_scale",
+    "moving_range",
     "multiplicative_noise_weight",
     "normal",
     "on_grid",
@@ -145,8 +191,15 @@ __all__ = [
     "output_clip_mask",
     "per_sample_product",
     "per_sample_transposed_product",
+    "percentile_range",
     "philox",
     "product_total",
+    "quantile",
+    "quantised",
+    "quantised_codes",
+    "quantised_gradient",
+    "quantiser_range",
+    "quantiser_scale",
     "range_decay",
     "range_from_data",
     "range_growth",
@@ -165,15 +218,27 @@ __all__ = [
     "row_sum_peak",
     "rows_within_bound",
     "running_peak",
+    "scale_gradient",
     "scaled_input",
     "scaled_output",
+    "search_limits",
     "sgd_step",
     "shifted_output",
+    "shifted_range",
+    "skewed_candidates",
     "softmax",
+    "softmax_losses",
+    "split_sizes",
+    "split_sum",
+    "squared_errors",
     "standard_deviation",
+    "stored_step",
+    "stored_step_gradient",
     "stored_weight",
     "stored_weight_gradient",
     "sum_management_scale",
+    "symmetric_candidates",
+    "symmetric_step",
     "total",
     "transposed_product",
     "unclipped_fraction",
@@ -181,5 +246,10 @@ __all__ = [
     "uniform",
     "unit_circle",
     "unscaled_gradient",
+    "value_range",
+    "widest_range",
     "within_bound",
+    "zero_float_gradient",
+    "zero_point",
+    "zero_point_gradient",
 ]

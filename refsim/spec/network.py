@@ -85,7 +85,7 @@ def softmax(logits: Array) -> Array:
     array([[0.5, 0.5],
            [0. , 1. ]])
     """
-    _, e, total = _shifted(logits)
+    _, e, total = shifted_logits(logits)
     with np.errstate(all="ignore"):
         return e / total[:, None]
 
@@ -113,7 +113,7 @@ def cross_entropy(logits: Array, label: Index) -> Array:
     >>> cross_entropy(np.array([[1.0, 1.0], [-1000.0, 0.0]]), np.array([0, 0]))
     array([6.93147181e-01, 1.00000000e+03])
     """
-    shifted, _, total = _shifted(logits)
+    shifted, _, total = shifted_logits(logits)
     with np.errstate(all="ignore"):
         return log(total) - shifted[np.arange(len(logits)), label]
 
@@ -148,7 +148,7 @@ def cross_entropy_gradient(logits: Array, label: Index) -> Array:
     return p / T(max(1, len(logits)))
 
 
-def _shifted(logits: Array) -> tuple[Array, Array, Array]:
+def shifted_logits(logits: Array) -> tuple[Array, Array, Array]:
     """Logits less the largest of their row, their exponentials, and the sum of these."""
     peak, _ = row_max(logits)
     with np.errstate(all="ignore"):

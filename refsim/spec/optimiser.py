@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from .sums import Array, Scalar
 
 
@@ -57,10 +59,10 @@ def sgd_step(
     """
     direction = gradient if weight_decay == 0 else gradient + weight_decay * parameter
     if momentum == 0:
-        return parameter - lr * direction, None
+        return np.asarray(parameter - lr * direction), None
     velocity = direction.copy() if velocity is None else momentum * velocity + undamped * direction
     direction = direction + momentum * velocity if nesterov else velocity
-    return parameter - lr * direction, velocity
+    return np.asarray(parameter - lr * direction), np.asarray(velocity)
 
 
 __all__ = ["sgd_step"]

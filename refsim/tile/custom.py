@@ -14,8 +14,8 @@ from .core import CoreRecord, finite
 from .manual import ManualTile
 from .manual_settings import ManualCore
 from .noise import BackwardNoise, NoiseSource
+from .record import Given
 from .settings import typed
-from .torch_inference import Given
 from .trace import Trace
 
 
@@ -147,13 +147,15 @@ class CustomTile(ManualTile):
         """
         weight, T = values["weight"], self.dtype.type
         for update in self.pending:
-            product = self.ops.outer_product_sum(update.h, self._scaled(update.x, values))
+            product = self.ops.outer_product_sum(
+                update.h, self._in_units_of_the_range(update.x, values)
+            )
             finite(product, f"the weight update of {self.name}")
             rate = typed(lr, self.dtype, "SGD.lr") * update.compensation
             weight, _ = self.ops.sgd_step(weight, product, None, rate, T(0), T(1), T(0), False)
         return values | {"weight": finite(weight, f"the updated weight of {self.name}")}
 
-    def _scaled(self, x: Array, values: dict[str, Array]) -> Array:
+    def _in_units_of_the_range(self, x: Array, values: dict[str, Array]) -> Array:
         """Input in units of the range that is in force in the step."""
         stored = values.get("input_range", self.buffers.get("input_range"))
         if stored is None:

@@ -13,7 +13,7 @@ from .core import CoreRecord, finite
 from .manual import ManualTile
 from .manual_settings import ManualCore
 from .noise import BackwardNoise, NoiseSource
-from .torch_inference import Given
+from .record import Given
 from .trace import Trace
 
 

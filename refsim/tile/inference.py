@@ -16,7 +16,7 @@ from .core import CoreRecord, finite
 from .manual import ManualTile
 from .manual_settings import ManualCore, ManualRowCore, RowCore
 from .noise import BackwardNoise, NoiseSource
-from .torch_inference import Given, Stages
+from .record import Given, Stages
 from .trace import Trace
 
 AVERAGES = {"forward": "average_abs_max", "backward": "backward_average_abs_max"}
@@ -118,8 +118,8 @@ class InferenceTile(ManualTile):
             self._average("forward"),
         )
 
-    def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None) -> None:
-        super()._commit(x, r, counter)
+    def _commit(self, x: Array, r: Scalar | None, counter: Scalar | None, given: Given) -> None:
+        super()._commit(x, r, counter, given)
         assert self._record is not None
         stages = self._record[1]
         assert isinstance(stages, Stages)

@@ -15,7 +15,8 @@ from . import output_clipping
 from .core import CoreRecord, finite
 from .manual_settings import ManualCore
 from .noise import BackwardNoise
-from .torch_inference import Given, PeripheryTile, Stages
+from .periphery_tile import PeripheryTile
+from .record import Given, Stages
 from .trace import Trace
 
 
@@ -74,6 +75,7 @@ class ManualTile(PeripheryTile):
     ) -> tuple[Array, dict[str, Array]]:
         ops, s = self.ops, record.core.settings
         assert isinstance(s, ManualCore)
+        trace.add("BP-1", "output_gradient", g)
         g, gradients = self._through_periphery(given, record, g, trace)
         g1 = g if given.s is None else ops.scaled_output(g, given.s)
         trace.add("PP-1", "core_output_gradient", g1)

@@ -13,7 +13,7 @@ from .trace import Trace
 
 if TYPE_CHECKING:
     from .core import CoreRecord
-    from .torch_inference import Given
+    from .record import Given
 
 
 def clip_mask(ops: Any, r: CoreRecord) -> NDArray[np.bool_] | None:

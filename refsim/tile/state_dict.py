@@ -45,12 +45,21 @@ def _array(tile: Tile, name: str, value: object) -> NDArray[Any]:
         return tile.usable_scale(tile.scales_from(value))
     present = tile.value(name)
     assert present is not None
+    if name in tile.may_be_unset and is_unset(value, present):
+        return np.full_like(present, np.nan)
     array = of_shape(value, present.dtype, present.shape, name)
     if name == "input_range":
         tile.checked_range(array[0])
-    if name == "input_range_update_idx" and (array[0] < 0 or array[0] != np.floor(array[0])):
+    if name.endswith("_update_idx") and (array[0] < 0 or array[0] != np.floor(array[0])):
         raise InputError(f"{name} is {array[0]}, allowed are whole numbers from 0.")
     return array
+
+
+def is_unset(value: object, present: NDArray[Any]) -> bool:
+    """Whether the value is the NaN of an array that nothing has set."""
+    array = np.asarray(value)
+    same = array.shape == present.shape and array.dtype == present.dtype
+    return same and bool(np.isnan(array).all())
 
 
 def _address(name: str, value: object) -> NDArray[Any]:

@@ -13,16 +13,27 @@ from typing import Any
 import numpy as np
 from hypothesis import Phase, given, settings
 
-from tests.clauses import crossbar_oracle, manual_oracle, network_oracle, oracle, random_oracle
+from tests.clauses import (
+    array_oracle,
+    crossbar_oracle,
+    manual_oracle,
+    network_oracle,
+    oracle,
+    quantiser_oracle,
+    random_oracle,
+    range_oracle,
+)
 from tests.exact import same
 from tests.strategies import DTYPES
 
 MODULES = (
     "backward",
+    "calibration",
     "chain",
     "converters",
     "crossbar",
     "elementary",
+    "estimators",
     "input_range",
     "management",
     "network",
@@ -30,10 +41,23 @@ MODULES = (
     "output_clipping",
     "periphery",
     "product",
+    "quantisers",
     "random",
+    "range_search",
     "row_management",
+    "splits",
     "sums",
     "weights",
+)
+ORACLES = (
+    oracle,
+    random_oracle,
+    network_oracle,
+    quantiser_oracle,
+    range_oracle,
+    crossbar_oracle,
+    manual_oracle,
+    array_oracle,
 )
 Check = Callable[..., None]
 REJECTING = settings(
@@ -65,11 +89,7 @@ def awkward(T: Any, *shape: int) -> Any:
 
 def agree(ops: Any, name: str, *arguments: Any) -> None:
     """Asserts that an operation returns the oracle's bits and leaves its arguments alone."""
-    home = next(
-        m
-        for m in (oracle, random_oracle, network_oracle, crossbar_oracle, manual_oracle)
-        if hasattr(m, name)
-    )
+    home = next(m for m in ORACLES if hasattr(m, name))
     expected = getattr(home, name)(*arguments)
     copies = [a.copy() if isinstance(a, np.ndarray) else a for a in arguments]
     same(getattr(ops, name)(*copies), expected)

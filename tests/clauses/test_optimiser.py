@@ -15,7 +15,7 @@ from tests.strategies import arrays, factors, moderate, typed, vectors
 
 @st.composite
 def steps(draw: Any, T: Type) -> tuple[Any, ...]:
-    shape = draw(st.sampled_from([(1,), (3,), (2, 2), (0,)]))
+    shape = draw(st.sampled_from([(1,), (3,), (2, 2), (0,), ()]))
     parameter, gradient = (draw(arrays(T, shape)) for _ in range(2))
     velocity = draw(arrays(T, shape)) if draw(st.booleans()) else None
     scalars = [draw(factors(T)) for _ in range(4)]
@@ -69,3 +69,14 @@ def test_nothing_moves_without_a_rate_and_the_result_is_new(ops: Any, case: Any)
     same(velocity, g)
     assert not np.shares_memory(velocity, g)
     assert not np.shares_memory(moved, p)
+
+
+@pytest.mark.clause("OP-1")
+def test_a_parameter_without_axes(ops: Any, T: Type) -> None:
+    p, g = np.array(T(2)), np.array(T(4))
+    value, velocity = ops.sgd_step(p, g, None, T(0.5), T(0.5), T(1), T(0), False)
+    same(value, np.array(T(0)))
+    same(velocity, g)
+    assert isinstance(value, np.ndarray)
+    assert isinstance(velocity, np.ndarray)
+    same(ops.sgd_step(value, g, velocity, T(0.5), T(0.5), T(1), T(0), False)[0], np.array(T(-3)))

@@ -8,12 +8,15 @@ import pytest
 
 from refsim import spec
 from tests.clauses import (
+    wrong_arrays,
     wrong_core,
     wrong_crossbar,
     wrong_manual,
     wrong_network,
     wrong_numbers,
     wrong_periphery,
+    wrong_quantisers,
+    wrong_ranges,
 )
 from tests.clauses.checks import generated_checks_of, rejects, worked_checks_of
 from tests.clauses.wrong import Wrong
@@ -21,10 +24,13 @@ from tests.clauses.wrong import Wrong
 WRONG = [
     *wrong_numbers.WRONG,
     *wrong_core.WRONG,
+    *wrong_crossbar.WRONG,
     *wrong_periphery.WRONG,
     *wrong_network.WRONG,
+    *wrong_arrays.WRONG,
+    *wrong_quantisers.WRONG,
+    *wrong_ranges.WRONG,
     *wrong_manual.WRONG,
-    *wrong_crossbar.WRONG,
 ]
 FIRST = {wrong.clause: wrong for wrong in reversed(WRONG)}
 CLAUSE = re.compile(r"\[([A-Z]{2}-\d+)\]$")

@@ -206,6 +206,28 @@ def network_calls(T: Type, draw: Draw, N: int, O: int) -> Iterator[Call]:
     yield "softmax", (y,)
 
 
+def quantiser_calls(T: Type, draw: Draw, N: int, I: int) -> Iterator[Call]:
+    """Quantisers with a step for each row."""
+    lo, hi = -draw.positive(N), draw.positive(N)
+    top = T(15), np.float32(15)
+    step, place = (draw.positive(N).astype(np.float32) for _ in range(2))
+    grid = draw(N, I), step.astype(T), np.rint(place * 3).astype(T), T(0), top[0]
+    yield "quantiser_range", (lo + T(0.5), hi - T(0.5))
+    yield "asymmetric_step", (lo, hi, top[0])
+    yield "symmetric_step", (lo, hi, top[0])
+    for symmetric in (True, False):
+        yield "code_range", (lo, 4, symmetric)
+        yield "quantiser_scale", (step - np.float32(0.3), symmetric)
+        yield "stored_step", (step, symmetric)
+        yield "stored_step_gradient", (place, step - np.float32(0.3), symmetric)
+    yield "zero_point", (place * np.float32(9), top[1])
+    yield "zero_float_gradient", (step, place * np.float32(9), top[1])
+    for name in ("quantised", "quantised_codes"):
+        yield name, grid
+    for name in ("quantised_gradient", "scale_gradient", "zero_point_gradient"):
+        yield name, (draw(N, I), *grid)
+
+
 def sum_calls(T: Type, draw: Draw, N: int, I: int) -> Iterator[Call]:
     """Sums of terms and products."""
     x, y = draw(N, I), draw(N, I)
@@ -246,17 +268,52 @@ def weight_calls(T: Type, draw: Draw, O: int, I: int) -> Iterator[Call]:
     yield "stored_weight_gradient", (w, draw(1))
 
 
+def array_calls(T: Type, draw: Draw, N: int, O: int) -> Iterator[Call]:
+    """Splits and quantiles."""
+    yield "split_sizes", (N * O + 1, 7)
+    yield "split_sizes", (N + 1, 0)
+    yield "split_sum", (draw(3, N, O),)
+    x = draw(N + 1, O)
+    yield "quantile", (x, x.size // 2 - 1, T(0.3))
+    yield "quantile", (x, x.size - 1, T(0))
+
+
 def scalar_calls(T: Type) -> Iterator[Call]:
     """Operations on scalars."""
     share = np.float32(0.97), np.float32(0.95)
     yield "gaussian_bound", (T(0.3), T(2.5), T(-1))
     yield "gaussian_bound", (T(0.3), T(2.5), T(0.1))
+    yield "averaged_range", (T(1), T(2), T(0.1))
     yield "range_decay", (T(1), T(2), T(0.1), *share)
     yield "range_decay", (T(1), T(2), T(0.1), *reversed(share))
     yield "range_from_data", (T(1), T(2), T(0.1), T(3))
     yield "range_residual", (T(1), T(2), T(3))
     yield "range_rule", (T(-1.1), T(2.2), T(0.3), True, T(0.7))
     yield "range_rule", (T(-1.1), T(2.2), T(0.3), False, T(0.7))
+
+
+def range_calls(T: Type, draw: Draw, N: int, I: int) -> Iterator[Call]:
+    """Ranges of data, ranges to try, and their losses by either way of adding."""
+    x, flat = draw(N, I), draw(1, 8 * I)
+    old = -draw.positive(N), draw.positive(N)
+    yield "value_range", (x,)
+    yield "percentile_range", (x, np.float64(7.7), True)
+    yield "percentile_range", (x, np.float64(7.7), False)
+    yield "widest_range", (-draw.positive(N), draw.positive(N), *old)
+    yield "moving_range", (-draw.positive(N), draw.positive(N), *old, T(0.1), T(0.9))
+    yield "search_limits", (-draw.positive(3), draw.positive(3), T(0.5))
+    yield "symmetric_candidates", (T(1.7), I, False)
+    yield "symmetric_candidates", (T(1.7), I, True)
+    yield "skewed_candidates", (T(-1.3), T(1.7), T(1.7), I, 4)
+    yield "shifted_range", (T(1.7), T(-0.3), False)
+    for count in (2, I + 3):
+        grid = draw.positive(count), np.round(draw.positive(count)), T(0), T(3)
+        yield "squared_errors", (x, *grid)
+        yield "squared_errors", (flat, *grid)
+    yield "softmax_losses", (draw(N + 1, I), draw.positive(2), T([0, 1]), T(0), T(15))
+    losses = np.round(np.abs(draw(N, I)).astype(np.float64), 1)
+    yield "least_loss", (losses, None)
+    yield "least_loss", (losses, losses[:, ::-1].copy())
 
 
 def manual_calls(T: Type, draw: Draw, N: int, I: int, O: int) -> Iterator[Call]:
@@ -296,10 +353,13 @@ def calls(T: Type, N: int = 6, I: int = 37, O: int = 23) -> list[Call]:
         *output_calls(T, draw, N, I, O),
         *input_calls(T, draw, N, I),
         *network_calls(T, draw, N, O),
+        *quantiser_calls(T, draw, N, I),
         *sum_calls(T, draw, N, I),
         *per_sample_calls(T, draw, N, I, O),
         *weight_calls(T, draw, O, I),
+        *array_calls(T, draw, N, O),
         *scalar_calls(T),
+        *range_calls(T, draw, N, I),
         *manual_calls(T, draw, N, I, O),
         *random_calls(1001),
     ]

@@ -94,6 +94,7 @@ LARGE = [
     *("range_rule_sums", "row_max", "row_product_totals", "sgd_step", "clipped_weight", "total"),
     *("mean", "product_total", "column_totals", "additive_noise_weight", "standard_deviation"),
     *("cross_entropy", "cross_entropy_gradient", "relu", "relu_gradient", "softmax"),
+    "squared_errors",
     *("masked_gradient", "output_clip_mask", "row_sum_peak", "rows_within_bound"),
 ]
 
@@ -107,6 +108,7 @@ def test_any_number_of_threads(T: Type, name: str) -> None:
     sources = data.converter_calls(T, draw, N, I), data.sum_calls(T, draw, N, I)
     sources += data.output_calls(T, draw, N, I, 50), data.input_calls(T, draw, N, I)
     sources += data.weight_calls(T, draw, N, I), data.network_calls(T, draw, N, I)
+    sources += (data.range_calls(T, draw, N, I),)
     sources += (data.manual_calls(T, draw, N, I, I),)
     for called, given in (call for source in sources for call in source):
         if called == name:

@@ -1,1 +1,1 @@
-"""Benchmarks: ``python -m validation.bench tile``."""
+"""Benchmarks: ``python -m validation.bench tile`` and ``python -m validation.bench estimator``."""

@@ -5,13 +5,16 @@ from __future__ import annotations
 import importlib.util
 import json
 import sys
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from refsim.cli.output import print_table
 
+from . import estimator as estimator_benchmark
 from . import tile as tile_benchmark
+from .estimator_setup import VALUES
 from .setup import SHAPES
 
 app = typer.Typer(add_completion=False, rich_markup_mode=None)
@@ -46,13 +49,45 @@ def tile(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Forward, and forward and backward, with and without noise, beside plain products and aihwkit."""
-    if aihwkit_python is None and importlib.util.find_spec("aihwkit"):
-        aihwkit_python = sys.executable
-    document = tile_benchmark.measure(parsed(shapes), processes, seconds, aihwkit_python)
+    python = aihwkit_python or own_aihwkit()
+    document = tile_benchmark.measure(parsed(shapes), processes, seconds, python)
     if as_json:
         typer.echo(json.dumps(document, indent=2))
     else:
         report(document)
+
+
+def own_aihwkit() -> str | None:
+    """This interpreter, if it has aihwkit."""
+    return sys.executable if importlib.util.find_spec("aihwkit") else None
+
+
+@app.command()
+def estimator(
+    values: Annotated[int, typer.Option(min=1, help="How many values.")] = VALUES,
+    processes: Annotated[int, typer.Option(min=1, help="Processes of each side.")] = 3,
+    repeats: Annotated[int, typer.Option(min=1, help="Timed searches in each process.")] = 3,
+    aihwkit_python: Annotated[
+        str | None, typer.Option(help="Python interpreter that has aihwkit.")
+    ] = None,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", help="Write a dated report to this file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """Searches for a quantiser's range by least squared error, beside aihwkit."""
+    python = aihwkit_python or own_aihwkit()
+    document = estimator_benchmark.measure(values, processes, repeats, python)
+    if report_file is not None:
+        options = f"--values {values} --processes {processes} --repeats {repeats}"
+        command = f"python -m validation.bench estimator {options} --aihwkit-python PYTHON"
+        report_file.write_text(estimator_benchmark.markdown(document, command), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        print_table(("Environment", "Found"), list(document["environment"].items()))
+        typer.echo()
+        print_table(estimator_benchmark.HEAD, list(estimator_benchmark.table(document)))
 
 
 def report(document: dict[str, Any]) -> None:

@@ -26,8 +26,8 @@ def plain(x: NDArray[AnyType]) -> NDArray[AnyType]:
 
 
 def optional(x: Array | None, like: Array) -> Array:
-    """The plain array, or an empty one of as many axes in place of None."""
-    return np.empty((0,) * like.ndim, dtype=like.dtype) if x is None else plain(x)
+    """The plain array, or an empty one of as many axes (at least one) in place of None."""
+    return np.empty((0,) * max(1, like.ndim), dtype=like.dtype) if x is None else plain(x)
 
 
 def full(factor: Array | None, count: int, like: Scalar) -> Array:

@@ -63,7 +63,7 @@ def _exponentials(
             e[n, k] = P.exp(shifted[n, k], edge, layout, ln2, terms)
 
 
-def _shifted(logits: Array) -> tuple[Array, Array, Array]:
+def shifted_logits(logits: Array) -> tuple[Array, Array, Array]:
     """Shifted logits, their exponentials, and the exact sum of these in each row."""
     logits = plain(logits)
     shifted, e = np.empty(logits.shape, logits.dtype), np.empty(logits.shape, logits.dtype)
@@ -82,7 +82,7 @@ def _shares(begin: int, end: int, e: Array, total: Array, out: Array) -> None:
 
 def softmax(logits: Array) -> Array:
     """Probability of each class. [NN-3]"""
-    _, e, total = _shifted(logits)
+    _, e, total = shifted_logits(logits)
     out = np.empty(e.shape, e.dtype)
     threads.run(_shares, len(e), e.size > threads.ELEMENTS, e, total, out)
     return out
@@ -96,7 +96,7 @@ def _losses(logarithm: Array, shifted: Array, label: Index, out: Array) -> None:
 
 def cross_entropy(logits: Array, label: Index) -> Array:
     """Loss of each sample: the negative logarithm of the softmax at its label. [NN-4]"""
-    shifted, _, total = _shifted(logits)
+    shifted, _, total = shifted_logits(logits)
     out = np.empty(total.shape, total.dtype)
     _losses(log(total), shifted, plain(label), out)
     return out

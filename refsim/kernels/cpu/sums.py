@@ -102,11 +102,17 @@ def zeros(count: int) -> Running:
     return np.zeros(count), np.zeros(count), np.zeros(count)
 
 
-def settled(running: Running, T: np.dtype[Any], gather: Gather, divisor: int = 1) -> Array:
-    """Running sums rounded once to ``T``; ``gather`` lays out the factors of some of them in rows."""
+def decided(running: Running, T: np.dtype[Any]) -> tuple[Array, Mask]:
+    """Running sums rounded once to ``T``, and where their intervals leave that open."""
     count = running[0].size
     out, undecided = np.empty(count, T), np.empty(count, np.bool_)
     _rounded(0, count, *running, T.itemsize == 4, out, undecided)
+    return out, undecided
+
+
+def settled(running: Running, T: np.dtype[Any], gather: Gather, divisor: int = 1) -> Array:
+    """Running sums rounded once to ``T``; ``gather`` lays out the factors of some of them in rows."""
+    out, undecided = decided(running, T)
     settle(out, undecided, gather, lambda x, y: row_sums(x, y, T, divisor))
     return out
 
