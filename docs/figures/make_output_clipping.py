@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from drawing import BLUE, FOLDER, GREY, ORANGE, label, panels, save
 
 import refsim as rs
 from refsim.nn.dataset import digits
@@ -15,7 +16,7 @@ from refsim.nn.layers import Linear, Sequential
 from refsim.nn.training import input_ranges, order, step
 
 OUT_BOUND = 2.0
-PATHS = {"autograd": rs.TorchInferenceRPUConfig, "manual": rs.InferenceRPUConfig}
+PATHS: dict[str, Any] = {"autograd": rs.TorchInferenceRPUConfig, "manual": rs.InferenceRPUConfig}
 EPOCHS, EVERY, SHOWN = 10, 5, 256
 
 
@@ -53,10 +54,10 @@ def clipped_shares(model: Sequential, x: Any) -> list[float]:
     return shares
 
 
-def trained(path: str, managed: bool, epochs: int = EPOCHS) -> Curve:
+def trained(path: str, managed: bool, epochs: int = EPOCHS, backend: str = "cpu") -> Curve:
     """A training on the digits, measured every five steps on the same images."""
-    e, data, curve = Experiment(config=config(path, managed)), digits(), Curve()
-    model = e.network()
+    e, data = Experiment(config=config(path, managed), backend=backend), digits()
+    model, curve = e.network(), Curve()
     optimizer = rs.SGD(list(model.tiles()), e.lr, e.momentum)
     for epoch in range(epochs):
         rows = order(e.seed, epoch, len(data.train_x))
@@ -72,36 +73,31 @@ def trained(path: str, managed: bool, epochs: int = EPOCHS) -> Curve:
 
 def draw(curves: dict[tuple[str, bool], Curve], path: Path) -> None:
     """Ranges above, shares of clipped outputs below; a column for each path."""
-    from matplotlib.figure import Figure
-
-    figure = Figure(figsize=(9, 5.2), dpi=80, layout="constrained")
-    axes = figure.subplots(2, len(PATHS), sharex=True, sharey="row", squeeze=False)
+    figure, axes = panels(len(PATHS), 4.4, rows=2, sharex=True, sharey="row")
     for (name, managed), curve in curves.items():
-        column = list(PATHS).index(name)
+        above, below = axes[:, list(PATHS).index(name)]
         style = "-" if managed else "--"
-        for layer in range(len(curve.ranges[0])):
-            label = f"layer {layer + 1}, {'managed' if managed else 'not managed'}"
-            colour = f"C{layer}"
+        for layer, colour in enumerate((BLUE, ORANGE)):
+            said = f"layer {layer + 1}, {'managed' if managed else 'not managed'}"
             values = [ranges[layer] for ranges in curve.ranges]
-            axes[0][column].plot(curve.steps, values, style, color=colour, label=label)
+            above.plot(curve.steps, values, style, color=colour, label=said)
             shares = [100 * shares[layer] for shares in curve.clipped]
-            axes[1][column].plot(curve.steps, shares, style, color=colour)
-        axes[0][column].set(title=f"{name} path")
-        axes[1][column].set(xlabel="step")
-    axes[0][0].set(ylabel="input range")
-    axes[1][0].set(ylabel="clipped outputs (%)")
-    for below in axes[1]:
-        below.axhline(5, color="0.7", linewidth=1, zorder=0)
-    axes[0][-1].legend(fontsize="small")
-    figure.savefig(path, metadata={"Software": None})
+            below.plot(curve.steps, shares, style, color=colour)
+        label(above, f"{name} path: input range", "", "range")
+        label(below, f"{name} path: clipped outputs", "step", "%")
+        below.axhline(5, color=GREY, linewidth=1, zorder=0)
+    axes[0, -1].legend(fontsize=7.5, frameon=False)
+    save(figure, path)
 
 
-def main() -> None:
-    """Train on both paths with and without management, and draw the figure beside this file."""
+def main(folder: Path = FOLDER, epochs: int = EPOCHS) -> None:
+    """Train on both paths with and without management, and draw the figure into a folder."""
     curves = {
-        (path, managed): trained(path, managed) for path in PATHS for managed in (False, True)
+        (path, managed): trained(path, managed, epochs)
+        for path in PATHS
+        for managed in (False, True)
     }
-    draw(curves, Path(__file__).with_name("output_clipping.png"))
+    draw(curves, folder / "output_clipping.png")
 
 
 if __name__ == "__main__":

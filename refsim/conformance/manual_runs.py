@@ -44,6 +44,11 @@ class GeneratedManualRun(GeneratedRun):
     def __str__(self) -> str:
         return f"manual tile, run {self.index}, seed {self.seed}"
 
+    @property
+    def quantised(self) -> bool:
+        """Never: the manual path has no quantised periphery."""
+        return False
+
     def config(self, d: Draw) -> Any:
         """The configuration of this run."""
         kind = (self.index // 2) % 4

@@ -33,7 +33,8 @@ HEADERS = {FORMAT: HEADER, array_checkpoint.FORMAT: array_checkpoint.HEADER}
 def save(path: str | os.PathLike[str], tile: Tile | TileModuleArray) -> None:
     """Write a tile or an array - configuration, parameters, buffers, random state - to a safetensors file.
 
-    The file appears under its name only when it is complete. Gradients and a pending backward pass are not saved.
+    The file appears under its name only when it is complete. Gradients, a pending backward pass and pending weight
+    updates are not saved.
 
     Parameters
     ----------

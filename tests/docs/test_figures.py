@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import make_output_clipping
 import make_range_learning
 import make_range_rule
 import make_tile
@@ -28,6 +29,7 @@ MAKERS: list[tuple[Callable[..., None], dict[str, Any], list[str]]] = [
     ),
     (make_range_rule.main, {"steps": 3, "points": 5}, ["rule_slopes.png", "rule_training.png"]),
     (make_training.main, {"experiment": SMALL}, ["training.png"]),
+    (make_output_clipping.main, {"epochs": 1}, ["output_clipping.png"]),
 ]
 
 

@@ -1,14 +1,10 @@
-"""Networks on the digits with a saturating output converter: what the management of output clipping does."""
+"""Networks on the digits with a saturating output converter: what the text says of output_clipping.png."""
 
 from __future__ import annotations
 
-from pathlib import Path
-
+import make_output_clipping as figure
 import numpy as np
 import pytest
-from figures import make_output_clipping as figure
-
-ROOT = Path(__file__).resolve().parents[2]
 
 
 @pytest.fixture(scope="module", params=figure.PATHS)
@@ -32,13 +28,3 @@ def test_the_managed_ranges_grow(curves: dict[bool, figure.Curve]) -> None:
     assert (ranges[True][-1] > 1.2 * ranges[False][-1]).all()
     early = ranges[True][:6]
     assert (np.diff(early[1:], axis=0) > 0).all()
-
-
-def test_the_figure_is_drawn_by_its_command(
-    curves: dict[bool, figure.Curve], tmp_path: Path
-) -> None:
-    drawn = {(path, managed): curves[managed] for path in figure.PATHS for managed in curves}
-    figure.draw(drawn, tmp_path / "figure.png")
-    assert (tmp_path / "figure.png").read_bytes()[:8] == b"\x89PNG\r\n\x1a\n"
-    assert (ROOT / "docs" / "figures" / "output_clipping.png").is_file()
-    assert "figures/output_clipping.png" in (ROOT / "docs" / "paths.md").read_text(encoding="utf-8")
