@@ -31,6 +31,7 @@ class InMemory(Recording):
         return self.arrays
 
 
+TILES = tuple(group for group in SUPPORTED_GROUPS if group < "g06" or group > "g11_z")
 PLAIN_TILES = tuple(group for group in SUPPORTED_GROUPS if group < "g06")
 """The groups with the tightest bounds; the others have tests of their own."""
 
@@ -130,12 +131,12 @@ DTYPES = ("float32", "float64")
 Deviating = set[tuple[str, str]]
 
 
-def deviating(recording: Recording, **defaults: bool) -> tuple[Deviating, set[str]]:
+def deviating(
+    recording: Recording, which: tuple[str, ...] = TILES, **defaults: bool
+) -> tuple[Deviating, set[str]]:
     """Deviations with aihwkit's choices but for some, which have their default."""
     given = {name: getattr(Choices(), name) for name in defaults}
-    groups = check_recording(
-        recording, SUPPORTED_GROUPS, replace(Choices.aihwkit(), **given), backend="spec"
-    )
+    groups = check_recording(recording, which, replace(Choices.aihwkit(), **given), backend="spec")
     failures = {(case, array) for group in groups for case, array, _ in group.failures}
     return failures, {case for group in groups for case, _ in group.unsupported}
 
@@ -190,6 +191,52 @@ def test_the_nonpositive_clip_is_refused_exactly_where_documented(recording: Rec
 )
 def test_no_recorded_case_depends_on_the_other_choices(recording: Recording, name: str) -> None:
     assert deviating(recording, **{name: True}) == (set(), set())
+
+
+def cases_that_deviate(recording: Recording, group: str, **defaults: bool) -> set[str]:
+    """Cases without their data type; none is refused."""
+    failures, refused = deviating(recording, (group,), **defaults)
+    assert not refused
+    return {case.removesuffix("/float32").removesuffix("/float64") for case, _ in failures}
+
+
+@pytest.mark.parametrize("group", ["g07_act_quant", "g09_estimator"])
+def test_the_percentile_deviates_exactly_where_one_cuts(recording: Recording, group: str) -> None:
+    """Where a percentile of a whole tensor is neither 0, for none, nor left to the default."""
+    cut = {
+        case.id.rpartition("/float")[0] or case.id
+        for case in recording.cases
+        if case.group == group and percentile_of(case)
+    }
+    assert cut
+    assert cases_that_deviate(recording, group, percentile=True) == cut
+
+
+def percentile_of(case: Case) -> object:
+    """The percentile of a recipe, whatever estimator it is for."""
+    quantiser = (case.entries.get("spec") or {}).get("act_quant") or {}
+    return case.entries.get("percentile") or (quantiser.get("params") or {}).get("percentile")
+
+
+def test_quantiles_of_signed_inputs_deviate_in_a_calibration(recording: Recording) -> None:
+    quantiles = {
+        case.id
+        for case in recording.cases
+        if case.entries.get("calibration") in ("CacheQuantile", "MovingQuantile")
+    }
+    found = cases_that_deviate(recording, "g11_calibration", calibration_quantile_of=True)
+    assert found
+    assert found < quantiles  # with enough inputs of both signs the two quantiles may be one
+
+
+def test_a_counter_that_goes_on_deviates_in_a_calibration(recording: Recording) -> None:
+    started = {
+        case.id
+        for case in recording.cases
+        if case.group == "g11_calibration" and case.entries["counter_start"]
+    }
+    found = cases_that_deviate(recording, "g11_calibration", calibration_counter=True)
+    assert found == {case for case in started if "Moving" in case}
 
 
 # ----- damage

@@ -128,7 +128,9 @@ VARIANTS: dict[str, Patch] = {
     "no growth": method(output_clipping, "grown", never_grown),
     "share of the other side": method(output_clipping, "grown", share_of_the_other_side),
     "no compensation of the rate": method(Tile, "rate_compensation", uncompensated),
-    "update with the range before the step": method(custom.CustomTile, "_scaled", old_range),
+    "update with the range before the step": method(
+        custom.CustomTile, "_in_units_of_the_range", old_range
+    ),
     "only the last pending update": method(custom.CustomTile, "manual_update", last_update_only),
     "stored weight on the way back": method(Inference, "_core_backward", stored_weight),
     "running peak kept in eval": method(Inference, "_keep_average", kept_in_eval),
