@@ -154,7 +154,7 @@ def in_parts(
     if threads is None:
         part(0, rows)
     else:
-        threads.run(part, rows, rows >= outputs and rows * work > threads.MULTIPLY_ADDS)
+        threads.run(part, rows, rows >= outputs and threads.worth(rows * work))
 
 
 def backward(

@@ -172,7 +172,7 @@ def _settle(
     """Writes the rounded outputs of some pairs of rows."""
     K, undecided = d.shape[1], np.empty(where.size, np.bool_)
     given = where, c, d, weight, sizes, quick.gamma(-(-K // LANES) + LANES), t, undecided
-    threads.run(_looked_at, where.size, where.size * K > threads.ELEMENTS, *given)
+    threads.run(_looked_at, where.size, threads.worth(where.size * K), *given)
     rest = where[undecided]
     for part in np.array_split(rest, 1 + rest.size * K // CHUNK) if rest.size else ():
         n, o = np.divmod(part, len(weight))

@@ -198,10 +198,9 @@ def blas_product(a: Array, b: Array) -> Array:
     def rows_of_b(begin: int, end: int) -> None:
         multiply(a, b[begin:end].T, out=out[:, begin:end])
 
-    alone = threads.alone()
-    pooled = work > threads.MULTIPLY_ADDS and (alone or N >= O)  # few rows are better off with BLAS
-    with blas.one_thread.held() if alone and work > BLAS_IS_SERIAL else nullcontext():
-        threads.run(*((rows_of_a, N) if N >= O else (rows_of_b, O)), pooled)
+    alone = work > BLAS_IS_SERIAL and threads.alone()
+    with blas.one_thread.held() if alone else nullcontext():
+        threads.run(*((rows_of_a, N) if N >= O else (rows_of_b, O)), threads.worth(work))
     return out
 
 

@@ -22,6 +22,10 @@ MULTIPLY_ADDS = 100_000_000
 """Multiply-adds of one instruction each from which a product is worth more than one thread."""
 
 
+BESIDE_BLAS = 20
+"""The same in multiples, for a product that BLAS could share among its threads."""
+
+
 class Pool:
     """Threads that are started at the first use and forgotten in a forked child."""
 
@@ -114,6 +118,11 @@ def _part(kernel: Callable[..., None], *arguments: object) -> None:
         kernel(*arguments)
     finally:
         _here.within = False
+
+
+def worth(multiply_adds: int) -> bool:
+    """Whether a product is worth the pool; while BLAS may use threads of its own, only a far larger one is."""
+    return multiply_adds > MULTIPLY_ADDS * (1 if alone() else BESIDE_BLAS)
 
 
 def alone() -> bool:
