@@ -32,6 +32,9 @@ def test_the_benchmark_measures_every_task_of_every_shape() -> None:
         assert all(seconds > 0 for seconds in measured["seconds"].values())
         assert all(0 <= share <= 1 for share in measured["fallback"].values())
     rows = list(tile.table(document))
+    text = tile.markdown(document, "the command")
+    assert "the command" in text
+    assert text.count("\n| ") >= len(rows) + 1
     assert len({len(row) for row in rows}) == 1
     assert {row[0] for row in rows} == {"2 x 3 x 4", "1 x 2 x 2"}
 

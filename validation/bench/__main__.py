@@ -46,11 +46,18 @@ def tile(
     aihwkit_python: Annotated[
         str | None, typer.Option(help="Python interpreter that has aihwkit.")
     ] = None,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", help="Write a dated report to this file.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """Forward, and forward and backward, with and without noise, beside plain products and aihwkit."""
     python = aihwkit_python or own_aihwkit()
     document = tile_benchmark.measure(parsed(shapes), processes, seconds, python)
+    if report_file is not None:
+        options = f"--shapes {shapes} --processes {processes} --seconds {seconds:g}"
+        command = f"python -m validation.bench tile {options} --aihwkit-python PYTHON"
+        report_file.write_text(tile_benchmark.markdown(document, command), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(document, indent=2))
     else:
@@ -94,8 +101,7 @@ def report(document: dict[str, Any]) -> None:
     """The document as tables."""
     print_table(("Environment", "Found"), list(document["environment"].items()))
     typer.echo()
-    columns = ("Shape", "Task", "ms", *(f"/ {base}" for base in tile_benchmark.BASES), "Left open")
-    print_table(columns, list(tile_benchmark.table(document)))
+    print_table(tile_benchmark.HEAD, list(tile_benchmark.table(document)))
 
 
 if __name__ == "__main__":

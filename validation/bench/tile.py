@@ -8,6 +8,7 @@ import subprocess
 import sys
 import tempfile
 from collections.abc import Iterator
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from .setup import make_inputs, save_inputs
 
 ROOT = Path(__file__).resolve().parents[2]
 BASES = ("numpy float32", "numpy float64", "torch float32", "aihwkit")
+HEAD = ("Shape", "Task", "ms", *(f"/ {base}" for base in BASES), "Left open")
 Document = dict[str, Any]
 
 
@@ -64,6 +66,21 @@ def merged(sides: list[Document], index: int) -> Document:
     parts = [side["results"][index] for side in sides]
     seconds = {name: value for part in parts for name, value in part["seconds"].items()}
     return {"seconds": seconds, "fallback": parts[0]["fallback"]}
+
+
+def markdown(document: Document, command: str) -> str:
+    """A dated report."""
+    rows = [HEAD, ("---", "---", *("---:" for _ in HEAD[2:])), *table(document)]
+    lines = [
+        f"# The tile beside plain products and aihwkit's, {date.today().isoformat()}",
+        f"Command: `{command}`",
+        f"Medians of {document['processes']} processes a side, which took turns; ratios are formed within one turn. A "
+        "training step is compared with three products. *Left open* is the share of elements of products that the first "
+        "attempt did not decide.",
+        "\n".join(f"| {' | '.join(row)} |" for row in rows),
+        "\n".join(f"- {name}: {value}" for name, value in document["environment"].items()),
+    ]
+    return "\n\n".join(lines) + "\n"
 
 
 def base_of(task: str, base: str) -> str:
