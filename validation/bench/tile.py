@@ -75,8 +75,8 @@ def markdown(document: Document, command: str) -> str:
         f"# The tile beside plain products and aihwkit's, {date.today().isoformat()}",
         f"Command: `{command}`",
         f"Medians of {document['processes']} processes a side, which took turns; ratios are formed within one turn. A "
-        "training step is compared with three products. *Left open* is the share of elements of products that the first "
-        "attempt did not decide.",
+        "training step is compared with three products. *Left open* is the share of elements of products that the "
+        "first attempt did not decide.",
         "\n".join(f"| {' | '.join(row)} |" for row in rows),
         "\n".join(f"- {name}: {value}" for name, value in document["environment"].items()),
     ]
