@@ -179,8 +179,8 @@ class _Pass:
         for name, value in (found | {"code": code, "z": z}).items():
             getattr(r, name)[rows] = value
         if trace.keeps:
-            drawn = [self.noise.latest(name, self.number) for name in STAGED]
-            stages.one_pass(trace, r, beta, *drawn)
+            u, xi, zeta, w = (self.noise.latest(name, self.number) for name in STAGED)
+            stages.one_pass(trace, r, beta, u, xi, zeta, w, own=False)
 
     def _drawn(
         self, side: str, columns: int, noisy: bool, stochastic: bool

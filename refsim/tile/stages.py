@@ -25,11 +25,18 @@ MODIFIER = {
 }
 
 
-def _add(trace: Trace, *stages: tuple[str, str, Any]) -> None:
-    """Append the stages that are there."""
+SHARED = {
+    *("inp_noise", "inp_sto_round", "out_noise", "out_sto_round", "weight_noise"),
+    *("weight_sto_round", "core_output", "scaled_output", "output", "core_weight_gradient"),
+}
+"""Arrays that a caller gave or gets, or may get as they are: a trace copies them."""
+
+
+def _add(trace: Trace, *stages: tuple[str, str, Any], own: bool = True) -> None:
+    """Append the stages that are there; without ``own`` all are copied."""
     for clause, name, value in stages:
         if value is not None:
-            trace.add(clause, name, value)
+            trace.add(clause, name, value, own=own and name not in SHARED)
 
 
 def _levels(value: Array, converter: Converter) -> Array | None:
@@ -80,8 +87,10 @@ def one_pass(
     inp_noise: Array | None,
     out_noise: Array | None,
     out_rounding: Array | None,
+    *,
+    own: bool = True,
 ) -> None:
-    """One pass of bound management."""
+    """One pass of bound management; not ``own`` are the arrays of a record that the next pass changes."""
     assert r.q is not None
     assert r.t is not None
     dac, adc = r.settings.dac, r.settings.adc
@@ -104,6 +113,7 @@ def one_pass(
         ("DC-4", "adc_clip_mask", np.abs(r.t) > adc.bound),
         ("DC-4", "output_code", r.code),
         ("DC-5", "core_output", r.z),
+        own=own,
     )
 
 

@@ -47,10 +47,10 @@ class Trace:
     noise: dict[str, Array] = field(default_factory=dict)
     golden: bool = True
 
-    def add(self, clause: str, name: str, value: Any) -> None:
-        """Append a stage."""
+    def add(self, clause: str, name: str, value: Any, own: bool = False) -> None:
+        """Append a stage; only an array that is the ``own`` one of a pass, and changed by nobody, is not copied."""
         if isinstance(value, np.ndarray):
-            value = value.copy()
+            value = value.view() if own else value.copy()
             value.flags.writeable = False
         self.stages.append(Stage(clause, name, value))
 
@@ -84,7 +84,7 @@ class NoTrace(Trace):
 
     keeps: ClassVar[bool] = False
 
-    def add(self, clause: str, name: str, value: Any) -> None:
+    def add(self, clause: str, name: str, value: Any, own: bool = False) -> None:
         """Drop the stage."""
 
     def keep_noise(self, source: NoiseSource) -> None:

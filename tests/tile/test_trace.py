@@ -267,3 +267,41 @@ def test_the_first_noise_that_differs_is_found() -> None:
     found = traces("spec", 3)[0].diff(traces("spec", 4)[0])
     assert found is not None
     assert (found.clause, found.name, found.index) == ("WM-2", "weight_noise", (0, 0))
+
+
+def test_each_pass_of_bound_management_keeps_its_values(backend: str) -> None:
+    """Where rows repeat on their own, the next pass changes the record of the last."""
+    for kind in (rs.TorchInferenceRPUConfig, rs.InferenceRPUConfig):
+        io = rs.IOParameters(inp_res=62, out_res=254, out_noise=0.0, out_bound=1.0)
+        tile = kind(forward=io).create_tile(1, 2, backend=backend)
+        tile.set_weights([[1.0, 1.0]])
+        _, trace = tile.forward([[1.0, 1.0], [1.0, -0.5]], trace=True)
+        passes = [stage.value for stage in trace if stage.name == "rounded_output"]
+        assert len(passes) > 1
+        assert passes[0][0, 0] == 2
+        assert passes[1][0, 0] < 1.1
+        assert not np.shares_memory(*passes[:2])
+
+
+def test_a_trace_does_not_follow_what_a_caller_does_to_the_results(backend: str) -> None:
+    io = rs.IOParameters(inp_res=-1, out_res=-1, out_noise=0.0)
+    tile = rs.TorchInferenceRPUConfig(forward=io).create_tile(1, 1, bias=False, backend=backend)
+    tile.set_weights([[1.0]])
+    x = np.ones((1, 1), np.float32)
+    noise = {"out_noise": np.zeros((1, 1), np.float32)}
+    tile.config.forward.bound_management = rs.BoundManagementType.NONE
+    tile.config.forward.out_noise = 0.5
+    y, forward = tile.forward(x, noise=noise, trace=True)
+    dx, back = tile.backward(x, trace=True)
+    before = [np.array(stage.value) for trace in (forward, back) for stage in trace]
+    for array in (
+        x,
+        y,
+        dx,
+        noise["out_noise"],
+        *tile.gradients.values(),
+        *tile.parameters.values(),
+    ):
+        array[...] = 7
+    after = [stage.value for trace in (forward, back) for stage in trace]
+    assert all(np.array_equal(a, b) for a, b in zip(before, after, strict=True))
