@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,20 +12,51 @@ import typer
 from refsim import __version__
 from refsim.config import load_config
 from refsim.errors import InputError
-from refsim.nn.experiment import Experiment, Result, adjust, default_config
+from refsim.nn.experiment import (
+    Experiment,
+    Result,
+    adjust,
+    default_config,
+    default_quantised_config,
+)
 from refsim.nn.experiment import run as run_experiment
 from refsim.nn.plot import plot_training, require_matplotlib
+from refsim.nn.quantised import adjust_quantisers, quantised_config, quantiser_state
 
 from .output import print_document, print_table
 
-__all__ = ["run"]
+__all__ = ["Source", "run"]
 
 FIGURE = "training.png"
 
 
+@dataclass(frozen=True)
+class Source:
+    """Where the configuration of the tiles comes from, and what options change in it."""
+
+    file: str | None
+    quantised: bool
+    changes: dict[str, Any]
+    quantisers: dict[str, Any]
+
+    def config(self) -> Any:
+        """The configuration."""
+        if self.file is None:
+            config = default_quantised_config() if self.quantised else default_config()
+        else:
+            config = load_config(self.file)
+            if not hasattr(config, "forward") or not hasattr(config, "pre_post"):
+                raise InputError(
+                    f"{self.file} holds a {type(config).__name__}, allowed is a TorchInferenceRPUConfig."
+                )
+            config = quantised_config(config) if self.quantised else config
+        adjust(config, **self.changes)
+        adjust_quantisers(config, **self.quantisers)
+        return config
+
+
 def run(
-    config_file: str | None,
-    changes: dict[str, Any],
+    source: Source,
     options: dict[str, Any],
     output: str | None,
     resume: bool,
@@ -38,13 +70,7 @@ def run(
             raise InputError("--plot was given without --output, allowed is both.")
         require_matplotlib()
     try:
-        config = default_config() if config_file is None else load_config(config_file)
-        if not hasattr(config, "forward") or not hasattr(config, "pre_post"):
-            raise InputError(
-                f"{config_file} holds a {type(config).__name__}, allowed is a TorchInferenceRPUConfig."
-            )
-        adjust(config, **changes)
-        experiment = Experiment(config, **options)
+        experiment = Experiment(source.config(), **options)
         result = run_experiment(experiment, output, resume, progress=not json)
         if plot and output is not None:
             plot_training(Path(output) / FIGURE, result.epochs)

@@ -14,8 +14,10 @@ from refsim.config import (
     BoundManagementType,
     InputRangeParameter,
     IOParameters,
+    MappingParameter,
     NoiseManagementType,
     PrePostProcessingParameter,
+    QuantizedTorchInferenceRPUConfig,
     TorchInferenceRPUConfig,
     from_json,
     to_json,
@@ -26,6 +28,7 @@ from refsim.errors import ConfigError, InputError
 from .checkpoint import load_training, restore, save_training
 from .dataset import digits
 from .layers import Layer, Linear, ReLU, Sequential
+from .quantised import optimizer_of, quantised_config
 from .sgd import SGD
 from .training import Epoch, accuracy, input_ranges, train
 
@@ -52,6 +55,22 @@ def default_config() -> TorchInferenceRPUConfig:
             bound_management=BoundManagementType.NONE,
         ),
     )
+
+
+def default_quantised_config() -> QuantizedTorchInferenceRPUConfig:
+    """The same with a periphery and outputs of 8 bits, and a learned scale for each output, or there would be one to quantise.
+
+    >>> default_quantised_config().mapping.out_scaling_columnwise
+    True
+    """
+    config = quantised_config(default_config())
+    config.mapping = MappingParameter(
+        weight_scaling_omega=1.0,
+        weight_scaling_columnwise=True,
+        learn_out_scaling=True,
+        out_scaling_columnwise=True,
+    )
+    return config
 
 
 def steps(bits: int) -> float:
@@ -112,6 +131,8 @@ class Experiment:
         As for :func:`refsim.nn.train` and :class:`refsim.SGD`.
     backend
         What computes; no result depends on it.
+    quantiser_lr
+        Learning rate of learned quantisers; None: ``lr / 100``.
     """
 
     config: Any = field(default_factory=default_config)
@@ -122,6 +143,7 @@ class Experiment:
     momentum: float = 0.9
     seed: int = 0
     backend: str = "cpu"
+    quantiser_lr: float | None = None
 
     def network(self) -> Sequential:
         """The network before its training."""
@@ -184,7 +206,8 @@ def run(
         If ``output`` holds a checkpoint and ``resume`` is not set, or the checkpoint is of another experiment.
     """
     data, model = digits(), experiment.network()
-    optimizer = SGD(list(model.tiles()), experiment.lr, experiment.momentum)
+    e = experiment
+    optimizer = optimizer_of(model.tiles(), e.lr, e.momentum, e.quantiser_lr)
     folder = None if output is None else Path(output)
     history = _history(experiment, folder, resume, model, optimizer)
 
@@ -195,7 +218,6 @@ def run(
             save_training(folder / CHECKPOINT, model, optimizer, header)
             _write_metrics(folder, history)
 
-    e = experiment
     train(
         model,
         (data.train_x, data.train_y),
@@ -224,7 +246,7 @@ def load_network(path: str | Path, backend: str | None = None) -> Sequential:
     arrays, header = load_training(path)
     try:
         names = [f.name for f in fields(Experiment)]
-        given = {name: header[name] for name in names}
+        given = {name: header[name] for name in names if name in header}
         given |= {"config": from_json(given["config"]), "hidden": tuple(given["hidden"])}
         model = Experiment(**{**given, "backend": backend or given["backend"]}).network()
     except (KeyError, TypeError) as error:
@@ -270,4 +292,13 @@ def _write_metrics(
     write_atomically(folder / METRICS, "".join(f"{line}\n" for line in lines).encode())
 
 
-__all__ = ["Experiment", "Result", "adjust", "default_config", "load_network", "run", "steps"]
+__all__ = [
+    "Experiment",
+    "Result",
+    "adjust",
+    "default_config",
+    "default_quantised_config",
+    "load_network",
+    "run",
+    "steps",
+]
