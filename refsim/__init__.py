@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "refsim.calibration": ("calibrate_input_ranges", "calibrate_quantization_ranges"),
     "refsim.config": (
         "ActivationQuantConfig",
         "AnalogMVType",
@@ -22,6 +23,7 @@ _HOMES = {
         "FloatingPointRPUConfig",
         "IOParameters",
         "InferenceRPUConfig",
+        "InputRangeCalibrationType",
         "InputRangeParameter",
         "MSEEstimatorParams",
         "MappableRPU",
@@ -68,19 +70,32 @@ _HOMES = {
         "CustomTile",
         "FloatingPointTile",
         "InferenceTile",
+        "QuantizedTileModuleArray",
         "QuantizedTorchInferenceTile",
+        "TileModuleArray",
         "TorchInferenceTile",
         "Trace",
     ),
     "refsim.tile.checkpoint": ("load", "save"),
 }
 _HOME = {name: home for home, names in _HOMES.items() for name in names}
-_MODULES = ("backends", "config", "conformance", "errors", "nn", "random", "spec", "tile")
+_MODULES = (
+    "backends",
+    "calibration",
+    "config",
+    "conformance",
+    "errors",
+    "nn",
+    "random",
+    "spec",
+    "tile",
+)
 
 __all__ = ["__version__", *_MODULES, *_HOME]
 
 if TYPE_CHECKING:
     from refsim import backends as backends
+    from refsim import calibration as calibration
     from refsim import config as config
     from refsim import conformance as conformance
     from refsim import errors as errors
@@ -88,13 +103,17 @@ if TYPE_CHECKING:
     from refsim import random as random
     from refsim import spec as spec
     from refsim import tile as tile
+    from refsim.calibration import calibrate_input_ranges as calibrate_input_ranges
+    from refsim.calibration import calibrate_quantization_ranges as calibrate_quantization_ranges
     from refsim.config import *  # noqa: F403
     from refsim.errors import *  # noqa: F403
     from refsim.nn import SGD as SGD
     from refsim.tile import CustomTile as CustomTile
     from refsim.tile import FloatingPointTile as FloatingPointTile
     from refsim.tile import InferenceTile as InferenceTile
+    from refsim.tile import QuantizedTileModuleArray as QuantizedTileModuleArray
     from refsim.tile import QuantizedTorchInferenceTile as QuantizedTorchInferenceTile
+    from refsim.tile import TileModuleArray as TileModuleArray
     from refsim.tile import TorchInferenceTile as TorchInferenceTile
     from refsim.tile import Trace as Trace
     from refsim.tile.checkpoint import load as load

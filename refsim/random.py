@@ -31,6 +31,7 @@ STREAMS = {
     "backward_inp_sto_round": 13,
     "backward_out_sto_round": 14,
     "backward_out_noise_std": 15,
+    "calibration_cache": 16,
 }
 
 

@@ -42,6 +42,7 @@ PARAMETERS = (
 ENUMS = (
     "AnalogMVType",
     "BoundManagementType",
+    "InputRangeCalibrationType",
     "NoiseManagementType",
     "RPUDataType",
     "WeightClipType",
@@ -61,7 +62,19 @@ ERRORS = (
     "BackendError",
     "RangeWarning",
 )
-REST = ("SGD", "save", "load", "TorchInferenceTile", "random", "__version__")
+REST = (
+    "QuantizedTileModuleArray",
+    "TileModuleArray",
+    "calibrate_input_ranges",
+    "calibrate_quantization_ranges",
+    "calibration",
+    "SGD",
+    "save",
+    "load",
+    "TorchInferenceTile",
+    "random",
+    "__version__",
+)
 
 
 @pytest.mark.parametrize("name", [*CONFIGURATIONS, *PARAMETERS, *ENUMS, *ERRORS, *REST])

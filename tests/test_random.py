@@ -127,6 +127,7 @@ def test_streams_are_published() -> None:
         "backward_inp_sto_round": 13,
         "backward_out_sto_round": 14,
         "backward_out_noise_std": 15,
+        "calibration_cache": 16,
     }
 
 

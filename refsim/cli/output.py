@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from refsim.nn.progress import progress_bar
+from refsim.progress import progress_bar
 
 _WIDTH = 120
 """Width of a table that does not go to a terminal."""

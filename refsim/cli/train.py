@@ -22,6 +22,7 @@ from refsim.nn.experiment import (
 from refsim.nn.experiment import run as run_experiment
 from refsim.nn.plot import plot_training, require_matplotlib
 from refsim.nn.quantised import adjust_quantisers, quantised_config, quantiser_state
+from refsim.tile import TileModuleArray
 
 from .output import print_document, print_table
 
@@ -96,12 +97,22 @@ def _document(experiment: Experiment, result: Result, seconds: float) -> dict[st
     }
 
 
+def _places(layer: Any) -> list[tuple[str, Any]]:
+    """The tiles of a layer; those of an array with their place."""
+    if not isinstance(layer, TileModuleArray):
+        return [("", layer)]
+    return [(f"[{i}][{o}]", t) for i, row in enumerate(layer.tiles) for o, t in enumerate(row)]
+
+
 def _show(experiment: Experiment, result: Result, output: str | None, seconds: float) -> None:
+    tiles = [
+        (f"{number}{place}", tile)
+        for number, layer in enumerate(result.model.tiles(), start=1)
+        for place, tile in _places(layer)
+    ]
     rows = [
-        (i, tile.in_size, tile.out_size, "none" if r is None else f"{r:.4f}")
-        for i, (tile, r) in enumerate(
-            zip(result.model.tiles(), result.input_ranges, strict=True), start=1
-        )
+        (label, tile.in_size, tile.out_size, "none" if r is None else f"{r:.4f}")
+        for (label, tile), r in zip(tiles, result.input_ranges, strict=True)
     ]
     print_table(("Layer", "Inputs", "Outputs", "Input range"), rows)
     if result.epochs:

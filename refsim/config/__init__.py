@@ -12,6 +12,7 @@ from refsim.config.choices import Choices
 from refsim.config.enums import (
     AnalogMVType,
     BoundManagementType,
+    InputRangeCalibrationType,
     NoiseManagementType,
     OptMethod,
     RangeEstimators,
@@ -72,6 +73,7 @@ __all__ = [
     "FloatingPointRPUConfig",
     "IOParameters",
     "InferenceRPUConfig",
+    "InputRangeCalibrationType",
     "InputRangeParameter",
     "MSEEstimatorParams",
     "MappableRPU",

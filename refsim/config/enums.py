@@ -15,6 +15,7 @@ from enum import Enum
 __all__ = [
     "AnalogMVType",
     "BoundManagementType",
+    "InputRangeCalibrationType",
     "NoiseManagementType",
     "OptMethod",
     "RPUDataType",
@@ -44,6 +45,16 @@ class BoundManagementType(Enum):
     ITERATIVE = "Iterative"
     ITERATIVE_WORST_CASE = "IterativeWorstCase"
     SHIFT = "Shift"
+
+
+class InputRangeCalibrationType(Enum):
+    """How input ranges are found in a calibration after the training."""
+
+    NONE = "None"
+    MOVING_STD = "MovingStd"
+    MOVING_QUANTILE = "MovingQuantile"
+    CACHE_QUANTILE = "CacheQuantile"
+    MAX = "Max"
 
 
 class NoiseManagementType(Enum):

@@ -33,7 +33,7 @@ class MappingParameter(Parameters):
     learn_out_scaling, out_scaling_columnwise
         Trainable output scales, one or one per output.
     max_input_size, max_output_size
-        Size above which an array splits a layer into tiles; 0 means never.
+        Size above which an array splits a layer into tiles; not positive: the axis is not split.
 
     Raises
     ------

@@ -27,6 +27,8 @@ SUPPORTED_GROUPS: Final = (
     "g07_act_quant",
     "g08_quantizer",
     "g09_estimator",
+    "g10_array",
+    "g11_calibration",
     "g12_manual_custom",
     "g13_rpucuda",
 )

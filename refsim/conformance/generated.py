@@ -344,6 +344,17 @@ def _classified(d: Draw) -> Arguments:
     return _logits(d), d.rng.integers(d.O, size=d.N)
 
 
+# ----- arrays and calibration
+
+
+def _place(d: Draw) -> Arguments:
+    """Values and a place between two of them, often many of them equal."""
+    values = d.array(max(d.N, 1), d.I)
+    index = int(d.rng.integers(values.size))
+    last = index == values.size - 1
+    return values, index, d.T.type(0) if last else d.of(0, 0.5, 0.95, 1, 1 / 3)
+
+
 # ----- random numbers and elementary functions
 
 
@@ -408,6 +419,7 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "matrix_product": _product,
     "mean": _one_array,
     "merged_scale": lambda d: (d.scales(1), d.scales(d.O)),
+    "averaged_range": lambda d: (d.signed_range(), d.of(0, 1, 2, 99, 2**24), d.positive()),
     "multiplicative_noise_weight": _weight_noise,
     "normal": _address,
     "on_grid": _grid,
@@ -417,6 +429,7 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "per_sample_transposed_product": lambda d: (d.terms(d.N, d.O), d.terms(d.N, d.O, d.I)),
     "philox": _words,
     "product_total": _pairs,
+    "quantile": _place,
     "range_decay": _decay,
     "range_from_data": _from_data,
     "range_growth": _growth,
@@ -440,6 +453,8 @@ ARGUMENTS: Final[dict[str, Callable[[Draw], Arguments]]] = {
     "sgd_step": _sgd,
     "shifted_output": lambda d: (d.array(d.N, d.O), d.array(d.O)),
     "softmax": lambda d: (_logits(d),),
+    "split_sizes": lambda d: (d.integer(4096) + 1, int(d.of(-1, 0, 1, 7, 16, 512, 4096))),
+    "split_sum": lambda d: (d.array(d.I, d.N, d.O),),
     "standard_deviation": _two_or_more,
     "stored_weight": lambda d: (d.array(d.O, d.I), d.scales(d.O)),
     "stored_weight_gradient": lambda d: (d.array(d.O, d.I), d.scales(d.O)),

@@ -16,9 +16,12 @@ from refsim.config import Choices
 from refsim.errors import ConfigError
 
 from . import (
+    replay_arrays,
+    replay_calibration,
     replay_estimators,
     replay_manual,
     replay_quantised,
+    replay_quantised_arrays,
     replay_quantiser,
     replay_tile,
 )
@@ -48,6 +51,11 @@ class Kind(NamedTuple):
 KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
     {
         "torch": Kind(replay_tile.replay_tile, replay_tile.INPUTS),
+        "array": Kind(replay_arrays.replay_array, replay_arrays.INPUTS),
+        "quant_array": Kind(
+            replay_quantised_arrays.replay_quantised_array, replay_quantised_arrays.INPUTS
+        ),
+        "calibration": Kind(replay_calibration.replay_calibration, replay_calibration.INPUTS),
         "quant": Kind(replay_quantised.replay_quantised, replay_quantised.INPUTS),
         "scale_domain": Kind(replay_quantiser.replay_quantiser, replay_quantiser.INPUTS),
         "kind": Kind(replay_quantiser.replay_quantiser, replay_quantiser.INPUTS),

@@ -34,7 +34,7 @@ from refsim.config import (
 )
 from refsim.errors import RangeWarning, RefsimError
 from refsim.nn import SGD
-from refsim.tile import Trace
+from refsim.tile import QuantizedTileModuleArray, TileModuleArray, Trace
 
 from .draws import Draw
 from .participants import FAILURES, Participant
@@ -80,7 +80,8 @@ class GeneratedRun:
     salt: ClassVar[int] = 0x71E5
 
     def __str__(self) -> str:
-        return f"whole tile, run {self.index}, seed {self.seed}"
+        what = "array" if self.array else "tile"
+        return f"whole {what}, run {self.index}, seed {self.seed}"
 
     def draw(self) -> Draw:
         """The draws of this run, from the start."""
@@ -95,6 +96,11 @@ class GeneratedRun:
     def quantised(self) -> bool:
         """Whether the tile has a quantised periphery: one pair of runs in two."""
         return self.index // 2 % 2 == 1
+
+    @property
+    def array(self) -> bool:
+        """Whether the tiles are those of an array: four runs in twelve."""
+        return self.index // 4 % 3 == 1
 
     @property
     def size(self) -> int:
@@ -118,19 +124,25 @@ class GeneratedRun:
                 )
         return entries
 
+    def _created(self, d: Draw, config: Any, bias: bool, backend: str) -> Any:
+        """The tile or the array of a run."""
+        if not self.array:
+            return config.create_tile(d.O, d.I, bias=bias, seed=d.integer(2**64), backend=backend)
+        config.mapping.max_input_size = int(d.of(2, 3, 4, 0))
+        config.mapping.max_output_size = int(d.of(1, 2, 0, 16))
+        made = QuantizedTileModuleArray if self.quantised else TileModuleArray
+        return made(d.O, d.I, config, bias=bias, seed=d.integer(2**64), backend=backend)
+
     def _play(self, participant: Participant, entries: list[Entry]) -> None:
         d = self.draw()
         config, bias = self.config(d), d.chance()
         if self.quantised:
             config = quantised_config(d, config)
-        tile = config.create_tile(
-            d.O, d.I, bias=bias, seed=d.integer(2**64), backend=participant.backend
-        )
+        tile = self._created(d, config, bias, participant.backend)
         tile.set_weights(d.moderate(d.O, d.I), d.moderate(d.O) if bias else None)
-        if "out_scaling_alpha" in tile.parameters:
-            tile.parameters["out_scaling_alpha"][...] = d.row_scales(
-                tile.parameters["out_scaling_alpha"].size
-            )
+        for name, value in tile.parameters.items():
+            if name.endswith("out_scaling_alpha"):
+                value[...] = d.row_scales(value.size)
         momentum = float(d.of(0, 0, 0.5))
         decay, nesterov = float(d.of(0, 0, 2**-7)), momentum > 0 and d.chance()
         optimizer = SGD([tile], lr=0.05, momentum=momentum, weight_decay=decay, nesterov=nesterov)
@@ -165,7 +177,7 @@ def _record(entries: list[Entry], k: int, *traces: Trace) -> None:
 
 
 def _input(d: Draw, r: Any) -> Any:
-    edge = d.T.type(1) if r is None else r
+    edge = d.T.type(1) if r is None else np.asarray(r).flat[0]
     x = d.moderate_near((d.N, d.I), edge)
     return x.reshape(1, d.N, d.I) if d.chance(0.2) else x
 

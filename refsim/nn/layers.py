@@ -10,8 +10,8 @@ import numpy as np
 from refsim import backends, random
 from refsim.errors import InputError, ShapeError, StateError
 from refsim.spec.sums import Array
+from refsim.tile.layer import tile_or_array
 from refsim.tile.settings import typed
-from refsim.tile.state import Tile
 
 
 class Layer(Protocol):
@@ -35,7 +35,9 @@ class Layer(Protocol):
 
 
 class Linear:
-    r"""Layer on one tile: :math:`y = x W^\top + b` as the tile computes it.
+    r"""Layer on one tile, or on an array of tiles: :math:`y = x W^\top + b` as these compute it.
+
+    An array is made where the mapping asks for one, see :func:`refsim.tile.layer.needs_array`.
 
     The bias starts at 0 and the weight uniformly in :math:`[-k, k)` with :math:`k = \sqrt{6 / I}`, as He et al. (2015)
     advise before a rectifier: :math:`W_{oi} = (2u - 1)\,k`, where :math:`u` is the uniform deviate of the tile's seed,
@@ -47,11 +49,11 @@ class Linear:
     in_size, out_size
         Numbers of inputs and outputs.
     config
-        Configuration of the tile.
+        Configuration of the tile or tiles.
     bias
         Whether there is a digital bias.
     seed
-        Seed of the tile and its first weight.
+        Seed of the tile or array, and of its first weight.
     backend
         What computes.
     name
@@ -78,7 +80,7 @@ class Linear:
         backend: str = "cpu",
         name: str | None = None,
     ) -> None:
-        self.tile = config.create_tile(out_size, in_size, bias, seed, backend, name)
+        self.tile = tile_or_array(out_size, in_size, config, bias, seed, backend, name)
         index = np.arange(out_size * in_size).reshape(out_size, in_size)
         u = random.uniform(seed, "weight_init", 0, index)
         T = self.tile.dtype
@@ -102,8 +104,8 @@ class Linear:
         """Switch to evaluation; returns the layer."""
         return self.train(False)
 
-    def tiles(self) -> Iterator[Tile]:
-        """The tile."""
+    def tiles(self) -> Iterator[Any]:
+        """The tile or the array."""
         yield self.tile
 
 
@@ -154,7 +156,7 @@ class ReLU:
         """The layer."""
         return self
 
-    def tiles(self) -> Iterator[Tile]:
+    def tiles(self) -> Iterator[Any]:
         """No tile."""
         yield from ()
 
@@ -216,7 +218,7 @@ class Sequential:
         """Switch all layers to evaluation; returns the network."""
         return self.train(False)
 
-    def tiles(self) -> Iterator[Tile]:
+    def tiles(self) -> Iterator[Any]:
         """The tiles of all layers, in order."""
         for layer in self.layers:
             yield from layer.tiles()

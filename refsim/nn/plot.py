@@ -59,7 +59,7 @@ def _plot_ranges(axes: Any, steps: Sequence[int], epochs: Sequence[Epoch]) -> No
     for i, first in enumerate(epochs[0].input_ranges if epochs else ()):
         if first is not None:
             values = [epoch.input_ranges[i] for epoch in epochs]
-            axes.plot(steps, values, ".-", label=f"layer {i + 1}")
+            axes.plot(steps, values, ".-", label=f"tile {i + 1}")
     if axes.lines:
         axes.legend()
 

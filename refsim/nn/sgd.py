@@ -11,7 +11,9 @@ import numpy as np
 
 from refsim.errors import ConfigError, InputError, StateError
 from refsim.spec.sums import Array
+from refsim.tile.array import TileModuleArray
 from refsim.tile.arrays import of_shape
+from refsim.tile.holder import Holder
 from refsim.tile.settings import typed
 from refsim.tile.state import Tile
 
@@ -80,7 +82,8 @@ class SGD:
     Parameters
     ----------
     tiles
-        Tiles, or groups: mappings with the key ``tiles``, optionally ``parameters`` (names), and options of their own.
+        Tiles and arrays, or groups: mappings with the key ``tiles``, optionally ``parameters`` (names in a tile), and
+        options of their own. An array counts as its tiles, row by row, and what stands behind them.
     lr
         Learning rate, at least 0.
     momentum, dampening, weight_decay, nesterov
@@ -107,7 +110,7 @@ class SGD:
 
     def __init__(
         self,
-        tiles: Iterable[Tile | Mapping[str, Any]],
+        tiles: Iterable[Tile | TileModuleArray | Mapping[str, Any]],
         lr: float,
         momentum: float = 0.0,
         dampening: float = 0.0,
@@ -231,6 +234,15 @@ class SGD:
         self.steps = int(steps[0])
 
 
+def _parts(tiles: Iterable[Any]) -> Iterable[Any]:
+    """The tiles; those of an array and what stands behind them one by one."""
+    for tile in tiles:
+        if isinstance(tile, TileModuleArray):
+            yield from tile.parts().values()
+        else:
+            yield tile
+
+
 def _group(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Group:
     allowed = ("tiles", "parameters", *OPTIONS)
     for key in given:
@@ -239,8 +251,8 @@ def _group(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Group:
                 f"a group of SGD has the key {key!r}, allowed are {', '.join(allowed)}."
             )
     tiles = given.get("tiles")
-    tiles = list(tiles) if isinstance(tiles, Iterable) else []
-    if not tiles or not all(isinstance(tile, Tile) for tile in tiles):
+    tiles = list(_parts(tiles)) if isinstance(tiles, Iterable) else []
+    if not tiles or not all(isinstance(tile, Holder) for tile in tiles):
         raise InputError(
             "tiles of SGD must be a non-empty list of tiles, or of groups with the key 'tiles'."
         )

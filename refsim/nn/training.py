@@ -11,10 +11,11 @@ from numpy.typing import NDArray
 
 from refsim import random
 from refsim.errors import InputError
+from refsim.progress import progress_bar
+from refsim.tile.layer import single_tiles
 
 from .layers import Sequential
 from .loss import checked_labels, softmax_cross_entropy
-from .progress import progress_bar
 from .sgd import SGD
 
 
@@ -145,8 +146,9 @@ def accuracy(model: Sequential, x: Any, y: Any, batch_size: int = 256) -> float:
 
 
 def input_ranges(model: Sequential) -> list[float | None]:
-    """The input range of each tile, None where there is none."""
-    return [None if (r := tile.input_range()) is None else float(r) for tile in model.tiles()]
+    """The input range of each tile, of arrays row by row, None where there is none."""
+    ranges = [tile.input_range() for layer in model.tiles() for tile in single_tiles(layer)]
+    return [None if r is None else float(r) for r in ranges]
 
 
 __all__ = ["Epoch", "accuracy", "input_ranges", "order", "step", "train"]

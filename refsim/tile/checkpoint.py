@@ -11,6 +11,8 @@ from refsim.config.atomic import write_atomically
 from refsim.config.files import from_json, to_json
 from refsim.errors import InputError, StateError
 
+from . import array_checkpoint
+from .array import TileModuleArray
 from .state import Tile
 
 FORMAT = "refsim-tile-1"
@@ -25,10 +27,11 @@ HEADER = {
     "training": bool,
     "config": str,
 }
+HEADERS = {FORMAT: HEADER, array_checkpoint.FORMAT: array_checkpoint.HEADER}
 
 
-def save(path: str | os.PathLike[str], tile: Tile) -> None:
-    """Write a tile - configuration, parameters, buffers, random state - to a safetensors file.
+def save(path: str | os.PathLike[str], tile: Tile | TileModuleArray) -> None:
+    """Write a tile or an array - configuration, parameters, buffers, random state - to a safetensors file.
 
     The file appears under its name only when it is complete. Gradients and a pending backward pass are not saved.
 
@@ -37,7 +40,7 @@ def save(path: str | os.PathLike[str], tile: Tile) -> None:
     path
         Name of the file.
     tile
-        Any tile.
+        Any tile, or an array of tiles.
 
     Raises
     ------
@@ -48,8 +51,11 @@ def save(path: str | os.PathLike[str], tile: Tile) -> None:
     """
     from safetensors.numpy import save as to_bytes
 
+    if isinstance(tile, TileModuleArray):
+        state, header = array_checkpoint.contents(tile)
+        return write_atomically(path, to_bytes(state, {"refsim": json.dumps(header)}))
     if not isinstance(tile, Tile):
-        raise InputError(f"tile is {type(tile).__name__}, allowed are refsim's tiles.")
+        raise InputError(f"tile is {type(tile).__name__}, allowed are refsim's tiles and arrays.")
     state = tile.state_dict()
     tile.accepted_state(state, strict=True)
     header = {
@@ -67,7 +73,7 @@ def save(path: str | os.PathLike[str], tile: Tile) -> None:
 
 
 def load(path: str | os.PathLike[str], backend: str | None = None) -> Any:
-    """Read a tile that :func:`save` wrote.
+    """Read a tile or an array that :func:`save` wrote.
 
     Parameters
     ----------
@@ -89,6 +95,8 @@ def load(path: str | os.PathLike[str], backend: str | None = None) -> Any:
     """
     state, header = _read(Path(path))
     try:
+        if header["format"] == array_checkpoint.FORMAT:
+            return array_checkpoint.array(state, header, backend)
         size = header["out_size"], header["in_size"]
         if state["weight"].shape != size:
             raise InputError(f"{path} speaks of a weight of shape {size}, but holds another.")
@@ -122,9 +130,12 @@ def _read(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
             state = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
     except (SafetensorError, ValueError, TypeError) as error:
         raise InputError(f"{path} is not a readable safetensors file: {error}") from None
-    if not isinstance(header, dict) or header.get("format") != FORMAT:
-        raise InputError(f"{path} was not written by refsim.save, allowed is the format {FORMAT}.")
-    for name, kind in HEADER.items():
+    if not isinstance(header, dict) or header.get("format") not in HEADERS:
+        allowed = " and ".join(HEADERS)
+        raise InputError(
+            f"{path} was not written by refsim.save, allowed are the formats {allowed}."
+        )
+    for name, kind in HEADERS[header["format"]].items():
         if type(header.get(name)) is not kind:
             raise InputError(
                 f"{path} has {name}={header.get(name)!r}, allowed is a {kind.__name__}."

@@ -19,6 +19,7 @@ from refsim.spec.sums import Array, Scalar
 
 from . import state_dict
 from .arrays import as_array, as_scalar, of_shape
+from .holder import Holder
 from .settings import DATA_TYPES, typed
 
 FIXED_AT_CREATION = (
@@ -31,7 +32,7 @@ FIXED_AT_CREATION = (
 )
 
 
-class Tile:
+class Tile(Holder):
     """State of an analog tile; the tile classes add forward and backward.
 
     Parameters
@@ -64,7 +65,10 @@ class Tile:
         backend: str = "cpu",
         name: str | None = None,
     ) -> None:
-        self.out_size, self.in_size = _size(out_size, "out_size"), _size(in_size, "in_size")
+        self.out_size, self.in_size = (
+            checked_size(out_size, "out_size"),
+            checked_size(in_size, "in_size"),
+        )
         if not isinstance(name, (str, NoneType)):
             raise InputError(f"name is {name!r}, allowed is text.")
         self.name = name or f"{type(self).__name__}({out_size}, {in_size})"
@@ -100,26 +104,6 @@ class Tile:
     def golden(self) -> bool:
         """Whether the bits of all results are the specified ones; not so with ``runtime.matmul="fast"``."""
         return bool(self.config.runtime.matmul == "exact")
-
-    def after_update(self, values: dict[str, Array]) -> dict[str, Array]:
-        """Parameters and buffers after the step that follows an optimiser's, from the parameters after that one."""
-        return values
-
-    def manual_update(self, values: dict[str, Array], lr: float) -> dict[str, Array]:
-        """Parameters after the weight updates that an optimiser step makes itself, from those after its own step."""
-        return values
-
-    def forget_updates(self) -> None:
-        """Drop the weight updates that an optimiser step has made."""
-
-    def assign(self, values: Mapping[str, Array]) -> None:
-        """Write values into the live arrays; an array of another shape replaces its predecessor."""
-        for name, value in values.items():
-            present = self.value(name)
-            if present is not None and present.shape == value.shape:
-                present[...] = value
-            else:
-                self.buffers[name] = value.copy()
 
     def check_config(self) -> None:
         """Refuse what this tile class cannot honour, with a :class:`~refsim.ConfigError`."""
@@ -169,23 +153,13 @@ class Tile:
                     f"{name} of {self.name} is now {found}, allowed is an array {(dtype, shape)}."
                 )
 
-    def checked_gradient(self, name: str) -> Array:
-        """A live gradient; a :class:`~refsim.StateError` if it no longer fits its parameter."""
-        gradient, parameter = self.gradients[name], self.parameters[name]
-        layout = (parameter.shape, parameter.dtype)
-        if (np.shape(gradient), getattr(gradient, "dtype", None)) != layout:
-            raise StateError(
-                f"the gradient of {name} of {self.name} was replaced, allowed is an array of {layout}."
-            )
-        return gradient
-
     def _fixed_values(self) -> dict[str, object]:
         parts = vars(self.config)
         there = [name for name in FIXED_AT_CREATION if name.partition(".")[0] in parts]
         return {name: attrgetter(name)(self.config) for name in there}
 
     def _create_state(self) -> None:
-        T, mapping, p = self.dtype, self.config.mapping, self.config.pre_post.input_range
+        T, mapping = self.dtype, self.config.mapping
         self.parameters["weight"] = np.zeros((self.out_size, self.in_size), dtype=T)
         if self.has_bias:
             self.parameters["bias"] = np.zeros(self.out_size, dtype=T)
@@ -196,12 +170,17 @@ class Tile:
         if mapping.weight_scaling_omega != 0 or remapped:
             count = self.out_size if mapping.weight_scaling_columnwise or remapped else 1
             self.buffers["mapping_scales"] = np.ones(count, dtype=T)
-        if p.enable:
-            holder = self.parameters if p.learn_input_range else self.buffers
-            holder["input_range"] = np.full(1, typed(p.init_value, T, "input_range.init_value"))
-            self.buffers["input_range_update_idx"] = np.zeros(1, dtype=np.float32)
+        if self.config.pre_post.input_range.enable:
+            self._create_range()
         if getattr(getattr(self.config, "forward", None), "out_noise_std", 0.0) > 0:
             self.buffers["out_noise_values"] = self._drawn_out_noise("forward", self.out_size)
+
+    def _create_range(self) -> None:
+        p = self.config.pre_post.input_range
+        holder = self.parameters if p.learn_input_range else self.buffers
+        value = typed(p.init_value, self.dtype, "input_range.init_value")
+        holder["input_range"] = np.full(1, value)
+        self.buffers["input_range_update_idx"] = np.zeros(1, dtype=np.float32)
 
     def _remap_type(self) -> WeightRemapType:
         return self.config.remap.type if hasattr(self.config, "remap") else WeightRemapType.NONE
@@ -231,14 +210,6 @@ class Tile:
     def eval(self) -> Self:
         """Switch to evaluation; returns the tile."""
         return self.train(False)
-
-    def zero_grad(self) -> None:
-        """Discard all gradients."""
-        self.gradients.clear()
-
-    def value(self, name: str) -> Array | None:
-        """The live array of a parameter or buffer, None if the tile has none of that name."""
-        return self.parameters.get(name, self.buffers.get(name))
 
     def input_range(self) -> Scalar | None:
         """The input range as a scalar, None if disabled.
@@ -275,6 +246,21 @@ class Tile:
                 f"{self.name} has no input range; set pre_post.input_range.enable=True."
             )
         stored[0] = self.checked_range(np.abs(as_scalar(value, self.dtype, "input_range")))
+
+    def enable_input_range(self) -> None:
+        """Give a tile without an input range one that is not learned, from ``init_value`` on."""
+        if self.value("input_range") is not None:
+            return
+        p = self.config.pre_post.input_range
+        p.enable, p.learn_input_range = True, False
+        self._create_range()
+        names = "input_range", "input_range_update_idx"
+        added = {name: (self.buffers[name].shape, self.buffers[name].dtype) for name in names}
+        self._layout = self._layout | added
+        self._fixed = self._fixed | {
+            "pre_post.input_range.enable": True,
+            "pre_post.input_range.learn_input_range": False,
+        }
 
     # ----- weights and scales
 
@@ -423,7 +409,8 @@ class Tile:
         """Drop what a pending backward pass would use."""
 
 
-def _size(value: object, name: str) -> int:
+def checked_size(value: object, name: str) -> int:
+    """A number of inputs or outputs; a :class:`~refsim.ShapeError` if it is none."""
     if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or not 0 < value < 2**31:
         raise ShapeError(f"{name} is {value!r}, allowed are integers from 1 to 2**31 - 1.")
     return int(value)

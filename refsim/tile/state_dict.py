@@ -45,7 +45,7 @@ def _array(tile: Tile, name: str, value: object) -> NDArray[Any]:
         return tile.usable_scale(tile.scales_from(value))
     present = tile.value(name)
     assert present is not None
-    if name in tile.may_be_unset and _unset(value, present):
+    if name in tile.may_be_unset and is_unset(value, present):
         return np.full_like(present, np.nan)
     array = of_shape(value, present.dtype, present.shape, name)
     if name == "input_range":
@@ -55,7 +55,7 @@ def _array(tile: Tile, name: str, value: object) -> NDArray[Any]:
     return array
 
 
-def _unset(value: object, present: NDArray[Any]) -> bool:
+def is_unset(value: object, present: NDArray[Any]) -> bool:
     """Whether the value is the NaN of an array that nothing has set."""
     array = np.asarray(value)
     same = array.shape == present.shape and array.dtype == present.dtype

@@ -14,6 +14,7 @@ import numpy as np
 from hypothesis import Phase, given, settings
 
 from tests.clauses import (
+    array_oracle,
     crossbar_oracle,
     manual_oracle,
     network_oracle,
@@ -27,6 +28,7 @@ from tests.strategies import DTYPES
 
 MODULES = (
     "backward",
+    "calibration",
     "chain",
     "converters",
     "crossbar",
@@ -43,6 +45,7 @@ MODULES = (
     "random",
     "range_search",
     "row_management",
+    "splits",
     "sums",
     "weights",
 )
@@ -54,6 +57,7 @@ ORACLES = (
     range_oracle,
     crossbar_oracle,
     manual_oracle,
+    array_oracle,
 )
 Check = Callable[..., None]
 REJECTING = settings(

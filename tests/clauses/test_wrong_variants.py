@@ -8,6 +8,7 @@ import pytest
 
 from refsim import spec
 from tests.clauses import (
+    wrong_arrays,
     wrong_core,
     wrong_crossbar,
     wrong_manual,
@@ -26,6 +27,7 @@ WRONG = [
     *wrong_crossbar.WRONG,
     *wrong_periphery.WRONG,
     *wrong_network.WRONG,
+    *wrong_arrays.WRONG,
     *wrong_quantisers.WRONG,
     *wrong_ranges.WRONG,
     *wrong_manual.WRONG,

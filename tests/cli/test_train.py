@@ -42,6 +42,21 @@ def test_the_report(invoke: Any, tmp_path: Path) -> None:
     assert names == {"checkpoint.safetensors", "metrics.jsonl"}
 
 
+def test_each_tile_of_an_array_has_a_row(invoke: Any, tmp_path: Path) -> None:
+    path = tmp_path / "small.toml"
+    config = experiment.default_config()
+    config.mapping.max_input_size = 40
+    rs.save_config(path, config)
+    status, out, _ = invoke(*QUICK, "--config", str(path))
+    assert status == 0
+    rows = [line.split() for line in out.splitlines()[2:5]]
+    assert [row[:3] for row in rows] == [
+        ["1[0][0]", "32", "6"],
+        ["1[1][0]", "32", "6"],
+        ["2", "6", "10"],
+    ]
+
+
 def test_products_in_plain_blas_are_said_to_be_not_golden(invoke: Any, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     status, out, _ = invoke(*QUICK, "--matmul", "fast", "--output", str(folder))

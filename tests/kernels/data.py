@@ -268,11 +268,22 @@ def weight_calls(T: Type, draw: Draw, O: int, I: int) -> Iterator[Call]:
     yield "stored_weight_gradient", (w, draw(1))
 
 
+def array_calls(T: Type, draw: Draw, N: int, O: int) -> Iterator[Call]:
+    """Splits and quantiles."""
+    yield "split_sizes", (N * O + 1, 7)
+    yield "split_sizes", (N + 1, 0)
+    yield "split_sum", (draw(3, N, O),)
+    x = draw(N + 1, O)
+    yield "quantile", (x, x.size // 2 - 1, T(0.3))
+    yield "quantile", (x, x.size - 1, T(0))
+
+
 def scalar_calls(T: Type) -> Iterator[Call]:
     """Operations on scalars."""
     share = np.float32(0.97), np.float32(0.95)
     yield "gaussian_bound", (T(0.3), T(2.5), T(-1))
     yield "gaussian_bound", (T(0.3), T(2.5), T(0.1))
+    yield "averaged_range", (T(1), T(2), T(0.1))
     yield "range_decay", (T(1), T(2), T(0.1), *share)
     yield "range_decay", (T(1), T(2), T(0.1), *reversed(share))
     yield "range_from_data", (T(1), T(2), T(0.1), T(3))
@@ -346,6 +357,7 @@ def calls(T: Type, N: int = 6, I: int = 37, O: int = 23) -> list[Call]:
         *sum_calls(T, draw, N, I),
         *per_sample_calls(T, draw, N, I, O),
         *weight_calls(T, draw, O, I),
+        *array_calls(T, draw, N, O),
         *scalar_calls(T),
         *range_calls(T, draw, N, I),
         *manual_calls(T, draw, N, I, O),

@@ -32,6 +32,7 @@ from tests.tile.cases import configs, mostly
 PROFILE = os.environ.get("HYPOTHESIS_PROFILE", "dev")
 STEPS = {"dev": 300, "ci": 1_500, "deep": 20_000}.get(PROFILE, 300)
 WRITINGS = (("spec", 1), ("cpu", 1), ("cpu", 2))
+SHARED = ("runtime", "mapping", "choices", "forward", "modifier", "clip", "remap")
 numbers_from = st.integers(0, 2**32 - 1)
 clips = st.fixed_dictionaries(
     {
@@ -88,12 +89,16 @@ class Tiles(RuleBasedStateMachine):
         config.clip, config.remap.type = rs.WeightClipParameter(**clip), remap
         self.sizes, self.option, self.lead = sizes, option, (0,)
         self.tiles = [
-            config.create_tile(*sizes, bias=bias, seed=seed, backend=backend)
+            self.created(config, sizes, bias=bias, seed=seed, backend=backend)
             for backend, _ in WRITINGS
         ]
         self.optimizers = [rs.SGD([tile], **option) for tile in self.tiles]
         self.folder = TemporaryDirectory()
         self.set_weights(seed % 1000)
+
+    def created(self, config: Any, sizes: tuple[int, int], **given: Any) -> Any:
+        """What the steps are done with."""
+        return config.create_tile(*sizes, **given)
 
     def teardown(self) -> None:
         if hasattr(self, "folder"):
@@ -209,14 +214,48 @@ def compare(actual: Any, expected: Any) -> None:
         same(actual, expected)
 
 
-def test_every_writing_takes_the_same_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+class Arrays(Tiles):
+    """The same with arrays of one to nine tiles."""
+
+    def created(self, config: Any, sizes: tuple[int, int], **given: Any) -> Any:
+        seed = given["seed"]
+        config.mapping.max_input_size = (1, 2, 3, 0, 6)[seed % 5]
+        config.mapping.max_output_size = (2, 3, 0, 4)[seed % 4]
+        return rs.TileModuleArray(*sizes, config, **given)
+
+
+class QuantisedArrays(Arrays):
+    """The same with quantised tiles, and quantisers behind them."""
+
+    def created(self, config: Any, sizes: tuple[int, int], **given: Any) -> Any:
+        seed = given["seed"]
+        symmetric, learned = seed % 2 == 0, seed % 3 == 0
+        quantised = rs.QuantizedTorchInferenceRPUConfig(
+            **{name: value for name, value in vars(config).items() if name in SHARED},
+            pre_post=rs.PrePostProcessingParameterQuant(
+                input_range=config.pre_post.input_range,
+                periph_quant=rs.PeripheryQuantizationParameter(
+                    n_bits=4, symmetric=symmetric, learn_quant_params=learned, init_learning_after=2
+                ),
+            ),
+            act_quant_config=rs.ActivationQuantConfig(n_bits=5, symmetric=symmetric),
+        )
+        quantised.mapping.max_input_size = (1, 2, 3, 0, 6)[seed % 5]
+        quantised.mapping.max_output_size = (2, 3, 0, 4)[seed % 4]
+        return rs.QuantizedTileModuleArray(*sizes, quantised, **given)
+
+
+@pytest.mark.parametrize("machine", [Tiles, Arrays, QuantisedArrays])
+def test_every_writing_takes_the_same_steps(
+    machine: type[Tiles], monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(threads, "ELEMENTS", 1)
     monkeypatch.setattr(threads, "MULTIPLY_ADDS", 1)
     chosen, Tiles.steps, Tiles.errors = threads.get_num_threads(), 0, 0
     runs = settings(max_examples=STEPS // 40, stateful_step_count=50)
     try:
         while Tiles.steps < STEPS:
-            run_state_machine_as_test(Tiles, settings=runs)
+            run_state_machine_as_test(machine, settings=runs)
     finally:
         threads.set_num_threads(chosen)
     assert Tiles.errors < Tiles.steps / 2

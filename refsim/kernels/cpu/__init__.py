@@ -6,6 +6,10 @@ from .backward import (
     adc_gradient,
     dac_gradient,
 )
+from .calibration import (
+    averaged_range,
+    quantile,
+)
 from .chain import (
     crossbar_input,
     crossbar_output,
@@ -124,6 +128,10 @@ from .row_management import (
     running_peak,
     sum_management_scale,
 )
+from .splits import (
+    split_sizes,
+    split_sum,
+)
 from .sums import (
     column_product_totals,
     column_totals,
@@ -149,6 +157,7 @@ __all__ = [
     "additive_noise_weight",
     "analog_to_digital",
     "asymmetric_step",
+    "averaged_range",
     "clip",
     "clipped_input",
     "clipped_weight",
@@ -187,6 +196,7 @@ __all__ = [
     "percentile_range",
     "philox",
     "product_total",
+    "quantile",
     "quantised",
     "quantised_codes",
     "quantised_gradient",
@@ -220,6 +230,8 @@ __all__ = [
     "skewed_candidates",
     "softmax",
     "softmax_losses",
+    "split_sizes",
+    "split_sum",
     "squared_errors",
     "standard_deviation",
     "stored_step",

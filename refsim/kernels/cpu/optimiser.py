@@ -47,8 +47,9 @@ def sgd_step(
     """One step of gradient descent with momentum. [OP-1]"""
     result = np.empty(parameter.shape, parameter.dtype)
     new_velocity = np.empty(parameter.shape, parameter.dtype)
-    flat = [plain(x).reshape(-1) for x in (parameter, gradient, optional(velocity, parameter))]
-    given = *flat, result.reshape(-1), new_velocity.reshape(-1)
+    flat = [plain(x).reshape(-1) for x in (parameter, gradient)]
+    before = optional(None if velocity is None else velocity.reshape(-1), flat[0])
+    given = *flat, before, result.reshape(-1), new_velocity.reshape(-1)
     threads.run_elements(_sgd_step, given, (lr, momentum, undamped, weight_decay), nesterov)
     return result, None if momentum == 0 else new_velocity
 

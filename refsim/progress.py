@@ -8,8 +8,11 @@ from contextlib import contextmanager
 
 
 @contextmanager
-def progress_bar(wanted: bool = True) -> Iterator[Callable[[str, int, int], None]]:
-    """A callback ``(what, done, total)`` that draws a bar on the standard error if that is a terminal."""
+def progress_bar(wanted: bool = True) -> Iterator[Callable[[str, int, int | None], None]]:
+    """A callback ``(what, done, total)`` that draws a bar on the standard error if that is a terminal.
+
+    The total is None where nobody knows it.
+    """
     if not (wanted and sys.stderr.isatty()):
         yield lambda what, done, total: None
         return
