@@ -146,6 +146,8 @@ def train(
     activation_symmetric: option.ActivationSymmetric = None,
     estimator: option.Estimator = None,
     search: option.Search = None,
+    calibrate: option.Calibrate = None,
+    calibration_batches: option.CalibrationBatches = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Seed of weights, order and noise.")
     ] = 0,
@@ -166,7 +168,7 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a network of tiles on handwritten digits, and test it."""
-    from .train import Source, run
+    from .train import Source, calibration, run
 
     changes = {
         "dac_bits": dac_bits,
@@ -195,6 +197,7 @@ def train(
         "quantiser_lr": quantiser_lr,
         "seed": seed,
         "backend": backend,
+        **calibration(calibrate, calibration_batches, input_range),
     }
     source = Source(config, quantised, changes, quantisers)
     raise typer.Exit(run(source, options, output, resume, plot, json))

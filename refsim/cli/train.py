@@ -56,6 +56,16 @@ class Source:
         return config
 
 
+def calibration(kind: str | None, batches: int | None, input_range: float | None) -> dict[str, Any]:
+    """The settings of an :class:`Experiment` for a calibration."""
+    if kind is None and batches is not None:
+        raise InputError("--calibration-batches was given without --calibrate, allowed is both.")
+    if kind is not None and input_range is not None:
+        raise InputError("--calibrate and --range were given, allowed is one of them.")
+    given = {} if batches is None else {"calibration_batches": batches}
+    return {"calibration": kind, **given}
+
+
 def run(
     source: Source,
     options: dict[str, Any],
@@ -93,6 +103,7 @@ def _document(experiment: Experiment, result: Result, seconds: float) -> dict[st
         "epochs": [vars(epoch) for epoch in result.epochs],
         "test_accuracy": result.test_accuracy,
         "input_ranges": result.input_ranges,
+        "quantisers": _quantisers(result),
         "seconds": round(seconds, 3),
     }
 
@@ -102,6 +113,16 @@ def _places(layer: Any) -> list[tuple[str, Any]]:
     if not isinstance(layer, TileModuleArray):
         return [("", layer)]
     return [(f"[{i}][{o}]", t) for i, row in enumerate(layer.tiles) for o, t in enumerate(row)]
+
+
+def _quantisers(result: Result) -> list[dict[str, Any]]:
+    """Every quantiser, in tiles and behind arrays: layer, name, state, and its step and place of zero."""
+    return [
+        {"layer": f"{number}{place}", "quantiser": name, **state}
+        for number, layer in enumerate(result.model.tiles(), start=1)
+        for place, part in [*_places(layer), ("", getattr(layer, "periphery", None))]
+        for name, state in quantiser_state(part).items()
+    ]
 
 
 def _show(experiment: Experiment, result: Result, output: str | None, seconds: float) -> None:
@@ -115,6 +136,13 @@ def _show(experiment: Experiment, result: Result, output: str | None, seconds: f
         for (label, tile), r in zip(tiles, result.input_ranges, strict=True)
     ]
     print_table(("Layer", "Inputs", "Outputs", "Input range"), rows)
+    quantisers = [
+        (q["layer"], q["quantiser"], q["state"], f"{q['delta']:.4g}" if "delta" in q else "none")
+        for q in _quantisers(result)
+    ]
+    if quantisers:
+        typer.echo()
+        print_table(("Layer", "Quantiser", "State", "Step"), quantisers)
     if result.epochs:
         last = result.epochs[-1]
         typer.echo(

@@ -15,7 +15,9 @@ PeripheryBits = Annotated[
 ]
 Symmetric = Annotated[
     bool | None,
-    typer.Option("--symmetric/--asymmetric", help="Grids of scales and biases, symmetric by default."),
+    typer.Option(
+        "--symmetric/--asymmetric", help="Grids of scales and biases, symmetric by default."
+    ),
 ]
 LearnQuantisers = Annotated[
     bool | None,
@@ -30,7 +32,7 @@ InitLearningAfter = Annotated[
 ]
 QuantiserLr = Annotated[
     float | None,
-    typer.Option(min=0.0, help="Learning rate of learned grids, a hundredth of --lr by default."),
+    typer.Option(min=0.0, help="Learning rate of learned grids, a thousandth of --lr by default."),
 ]
 ActivationBits = Annotated[
     int | None, typer.Option(min=0, max=24, help="Bits of the outputs; 0: not quantised.")
@@ -50,4 +52,14 @@ Estimator = Annotated[
 ]
 Search = Annotated[
     str | None, typer.Option(help="How MSE and cross_entropy search: grid or golden_section.")
+]
+Calibrate = Annotated[
+    str | None,
+    typer.Option(
+        help="Input ranges before the training, from its first batches: MAX, CACHE_QUANTILE, MOVING_QUANTILE, "
+        "MOVING_STD or NONE."
+    ),
+]
+CalibrationBatches = Annotated[
+    int | None, typer.Option(min=1, help="Batches that --calibrate looks at, 20 by default.")
 ]

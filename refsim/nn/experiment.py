@@ -25,6 +25,7 @@ from refsim.config import (
 from refsim.config.atomic import write_atomically
 from refsim.errors import ConfigError, InputError
 
+from .calibrated import calibrate, first_batches
 from .checkpoint import load_training, restore, save_training
 from .dataset import digits
 from .layers import Layer, Linear, ReLU, Sequential
@@ -58,7 +59,7 @@ def default_config() -> TorchInferenceRPUConfig:
 
 
 def default_quantised_config() -> QuantizedTorchInferenceRPUConfig:
-    """The same with a periphery and outputs of 8 bits, and a learned scale for each output, or there would be one to quantise.
+    """The same with a periphery and outputs of 8 bits, and a learned scale for each output to be quantised.
 
     >>> default_quantised_config().mapping.out_scaling_columnwise
     True
@@ -132,7 +133,10 @@ class Experiment:
     backend
         What computes; no result depends on it.
     quantiser_lr
-        Learning rate of learned quantisers; None: ``lr / 100``.
+        Learning rate of learned quantisers; None: ``lr / 1000``.
+    calibration, calibration_batches
+        Name of the type by which :func:`refsim.calibrate_input_ranges` sets the input ranges before the training, None
+        for none, and the number of batches, the first ones of the training, that it looks at.
     """
 
     config: Any = field(default_factory=default_config)
@@ -144,15 +148,22 @@ class Experiment:
     seed: int = 0
     backend: str = "cpu"
     quantiser_lr: float | None = None
+    calibration: str | None = None
+    calibration_batches: int = 20
 
     def network(self) -> Sequential:
-        """The network before its training."""
+        """The network before its training, calibrated if that was asked for."""
         layers: list[Layer] = []
         for i, (inputs, outputs) in enumerate(pairwise((PIXELS, *self.hidden, CLASSES))):
             seed = random.derived_seed(self.seed, i)
             layers += [ReLU(self.backend)] if layers else []
             layers.append(Linear(inputs, outputs, self.config, seed=seed, backend=self.backend))
-        return Sequential(*layers)
+        model = Sequential(*layers)
+        if self.calibration is not None:
+            count, size = self.calibration_batches, self.batch_size
+            batches = first_batches(digits().train_x, count, size, self.seed)
+            calibrate(model, self.calibration, batches, self.seed)
+        return model
 
     @property
     def golden(self) -> bool:
@@ -205,8 +216,7 @@ def run(
     InputError
         If ``output`` holds a checkpoint and ``resume`` is not set, or the checkpoint is of another experiment.
     """
-    data, model = digits(), experiment.network()
-    e = experiment
+    data, model, e = digits(), experiment.network(), experiment
     optimizer = optimizer_of(model.tiles(), e.lr, e.momentum, e.quantiser_lr)
     folder = None if output is None else Path(output)
     history = _history(experiment, folder, resume, model, optimizer)

@@ -1,4 +1,4 @@
-"""Networks of quantised tiles: their configuration from that of plain tiles, and an optimiser for learned quantisers."""
+"""Networks of quantised tiles: configuration from that of plain tiles, and an optimiser for learned quantisers."""
 
 from __future__ import annotations
 
@@ -110,7 +110,9 @@ def _set(target: Any, names: Mapping[str, str], given: Mapping[str, Any]) -> Non
     bits = next(iter(names))
     if target.n_bits <= 0 and mine not in ([], [bits]):
         idle = next(name for name in mine if name != bits)
-        raise ConfigError(f"{idle} was given, but {bits} is {target.n_bits}: there is no quantiser.")
+        raise ConfigError(
+            f"{idle} was given, but {bits} is {target.n_bits}: there is no quantiser."
+        )
 
 
 def _searching(outputs: ActivationQuantConfig, chosen: RangeEstimators, search: str) -> Any:
@@ -142,7 +144,7 @@ def optimizer_of(
     tiles, lr, momentum
         As for :class:`refsim.SGD`.
     quantiser_lr
-        Learning rate of learned quantisers; None: ``lr / 100``.
+        Learning rate of learned quantisers; None: ``lr / 1000``.
 
     Raises
     ------
@@ -158,7 +160,7 @@ def optimizer_of(
     if not learned:
         return plain
     rest = {"tiles": tiles, "parameters": sorted(names - set(learned))}
-    rate = lr / 100 if quantiser_lr is None else quantiser_lr
+    rate = lr / 1000 if quantiser_lr is None else quantiser_lr
     return SGD([rest, {"tiles": tiles, "parameters": learned, "lr": rate}], lr, momentum)
 
 
