@@ -96,12 +96,14 @@ def draw(curves: dict[tuple[str, bool], Curve], path: Path) -> None:
     figure.savefig(path, metadata={"Software": None})
 
 
-def main() -> None:
-    """Train on both paths with and without management, and draw the figure beside this file."""
+def main(folder: Path = Path(__file__).parent, epochs: int = EPOCHS) -> None:
+    """Train on both paths with and without management, and draw the figure into a folder."""
     curves = {
-        (path, managed): trained(path, managed) for path in PATHS for managed in (False, True)
+        (path, managed): trained(path, managed, epochs)
+        for path in PATHS
+        for managed in (False, True)
     }
-    draw(curves, Path(__file__).with_name("output_clipping.png"))
+    draw(curves, folder / "output_clipping.png")
 
 
 if __name__ == "__main__":
