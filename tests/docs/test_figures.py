@@ -140,7 +140,9 @@ def test_who_sets_the_step_of_a_quantiser() -> None:
 
 
 def test_a_scale_beyond_its_grid_pulls_hard_at_the_step() -> None:
-    """What the text says of the jump in quantiser_schedule.png."""
-    gradients, ends = make_quantiser_schedule.pulls(70)
-    assert max(abs(g) for g in gradients[:15]) < 1 < 20 < -gradients[15]
-    assert max(ends[:15]) < 15.5 < ends[15]
+    """What the text says of the jumps in quantiser_schedule.png."""
+    gradients, ends = make_quantiser_schedule.pulls(make_quantiser_schedule.STEPS)
+    switch = make_quantiser_schedule.SWITCH
+    assert [k + switch for k, end in enumerate(ends) if end > 15.5] == [65, 125]
+    assert max(abs(g) for g in gradients[:15]) < 1
+    assert -24 < gradients[15] < -23
