@@ -36,6 +36,8 @@ from .training import Epoch, accuracy, input_ranges, train
 PIXELS, CLASSES = 64, 10
 CHECKPOINT, METRICS = "checkpoint.safetensors", "metrics.jsonl"
 MAY_CHANGE = ("epochs", "backend")
+ADDED = {"quantiser_lr": None, "calibration": None, "calibration_batches": 20}
+"""Settings that checkpoints of earlier versions lack, and what they were trained with."""
 
 
 def default_config() -> TorchInferenceRPUConfig:
@@ -256,7 +258,7 @@ def load_network(path: str | Path, backend: str | None = None) -> Sequential:
     arrays, header = load_training(path)
     try:
         names = [f.name for f in fields(Experiment)]
-        given = {name: header[name] for name in names if name in header}
+        given = {name: {**ADDED, **header}[name] for name in names}
         given |= {"config": from_json(given["config"]), "hidden": tuple(given["hidden"])}
         model = Experiment(**{**given, "backend": backend or given["backend"]}).network()
     except (KeyError, TypeError) as error:
@@ -280,10 +282,11 @@ def _history(
     if not resume:
         raise InputError(f"{folder} holds a checkpoint; resume it, or choose another folder.")
     arrays, header = load_training(path)
+    before = {**ADDED, **header}
     for name, value in experiment.settings().items():
-        if name not in MAY_CHANGE and header.get(name) != value:
+        if name not in MAY_CHANGE and before.get(name) != value:
             raise InputError(
-                f"{name} of the run in {folder} is {header.get(name)!r}, but {value!r} was given; "
+                f"{name} of the run in {folder} is {before.get(name)!r}, but {value!r} was given; "
                 f"allowed to change are {' and '.join(MAY_CHANGE)}."
             )
     history = [Epoch(**done) for done in header["history"]]

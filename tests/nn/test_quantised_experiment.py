@@ -13,6 +13,7 @@ from refsim import nn
 from refsim.calibration.model import parts, tiles
 from refsim.nn import experiment, training
 from refsim.nn.calibrated import calibrate, first_batches
+from refsim.nn.checkpoint import load_training, restore, save_training
 from refsim.nn.experiment import CHECKPOINT, Experiment, default_quantised_config, run
 from refsim.nn.quantised import adjust_quantisers, optimizer_of, quantised_config
 from refsim.tile.quantisation_manager import RangeState
@@ -114,3 +115,17 @@ def test_a_rate_for_nothing_is_refused() -> None:
 def test_a_quantised_configuration_stays() -> None:
     made = config()
     assert quantised_config(made) is made
+
+
+def test_a_checkpoint_without_the_newer_settings_goes_on(tmp_path: Path) -> None:
+    given = Experiment(hidden=(2,), epochs=1, batch_size=500)
+    whole = run(given, tmp_path)
+    arrays, header = load_training(tmp_path / CHECKPOINT)
+    model = given.network()
+    optimizer = optimizer_of(model.tiles(), given.lr, given.momentum)
+    restore(arrays, model, optimizer)
+    older = {name: value for name, value in header.items() if name not in experiment.ADDED}
+    save_training(tmp_path / CHECKPOINT, model, optimizer, older)
+    assert run(given, tmp_path, resume=True).test_accuracy == whole.test_accuracy
+    data, loaded = nn.digits(), experiment.load_network(tmp_path / CHECKPOINT)
+    assert nn.accuracy(loaded, data.test_x, data.test_y) == whole.test_accuracy
