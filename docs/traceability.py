@@ -11,6 +11,7 @@ import ast
 import re
 from collections import defaultdict
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -41,6 +42,7 @@ def documented() -> Places:
     return dict(places)
 
 
+@cache
 def tested() -> Places:
     """Clause id to the test files with a ``pytest.mark.clause`` of that name."""
     places: Places = defaultdict(list)

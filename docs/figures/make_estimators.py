@@ -5,6 +5,7 @@ The data are the outputs of both layers of the trained digits network of ``refsi
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,14 +45,14 @@ def figure(rows: int, columns: int, width: float, height: float) -> tuple[Figure
     return drawn, drawn.subplots(rows, columns, squeeze=False)
 
 
-def save(drawn: Figure, name: str) -> None:
-    """Write the figure beside this file."""
-    drawn.savefig(FOLDER / name, metadata={"Software": None})
+def save(drawn: Figure, path: Path) -> None:
+    """Write a figure."""
+    drawn.savefig(path, metadata={"Software": None})
 
 
-def activations() -> dict[str, Array]:
+def activations(experiment: Experiment) -> dict[str, Array]:
     """Outputs of the two layers of the trained network: hidden ones before the rectifier, and logits."""
-    network = run(Experiment()).model.eval()
+    network = run(experiment).model.eval()
     hidden = network.layers[0].forward(digits().test_x)
     return {
         "hidden": hidden,
@@ -90,7 +91,7 @@ def excess(x: Array, lo: Any, hi: Any, n_bits: int) -> float:
     return float((np.exp(log_softmax(x)) * gap).sum(axis=1).mean())
 
 
-def staircase() -> None:
+def staircase(path: Path) -> None:
     """What a quantiser of 3 bits returns, and its error, for two ranges."""
     drawn, axes = figure(2, 2, 9, 4.4)
     x = np.linspace(-2, 2, 2001, dtype=np.float32)
@@ -105,10 +106,10 @@ def staircase() -> None:
         for row in range(2):
             axes[row, column].axvspan(lo, hi, color="0.93", zorder=0)
             axes[row, column].set_xlim(-2, 2)
-    save(drawn, "staircase.png")
+    save(drawn, path)
 
 
-def error_over_range(data: dict[str, Array]) -> None:
+def error_over_range(path: Path, data: dict[str, Array]) -> None:
     """Error of symmetric ranges of all sizes, with the best of each number of bits."""
     drawn, axes = figure(1, 2, 9, 3.4)
     for plot, (name, x) in zip(axes[0], data.items(), strict=True):
@@ -122,33 +123,35 @@ def error_over_range(data: dict[str, Array]) -> None:
         plot.axvline(largest, color="0.6", ls=":", lw=1)
         plot.set(title=name, xscale="log", xlabel="range", ylabel="error (dB)")
     axes[0, 0].legend(fontsize="small")
-    save(drawn, "error_range.png")
+    save(drawn, path)
 
 
-def comparison(data: dict[str, Array]) -> None:
+def comparison(path: Path, data: dict[str, Array], bits: Sequence[int]) -> None:
     """Error of all estimators over the number of bits, asymmetric grids."""
     drawn, axes = figure(1, 3, 11, 3.4)
     for i, name in enumerate(ESTIMATORS):
         for plot, (title, x) in zip(axes[0], data.items(), strict=False):
-            ranges = [found_range(x, name, n_bits, False) for n_bits in BITS]
-            errors = [error(x, *ends, b) for ends, b in zip(ranges, BITS, strict=True)]
+            ranges = [found_range(x, name, n_bits, False) for n_bits in bits]
+            errors = [error(x, *ends, b) for ends, b in zip(ranges, bits, strict=True)]
             if title == "logits" or "entropy" not in name:
-                plot.plot(BITS, errors, ".-", label=name, color=f"C{i}")
-        gaps = [excess(x, *ends, b) for ends, b in zip(ranges, BITS, strict=True)]
-        axes[0, 2].semilogy(BITS, gaps, ".-", label=name, color=f"C{i}")
+                plot.plot(bits, errors, ".-", label=name, color=f"C{i}")
+        gaps = [excess(x, *ends, b) for ends, b in zip(ranges, bits, strict=True)]
+        axes[0, 2].semilogy(bits, gaps, ".-", label=name, color=f"C{i}")
     titles = ("hidden: error (dB)", "logits: error (dB)", "logits: excess cross-entropy")
     for plot, title in zip(axes[0], titles, strict=True):
         plot.set(title=title, xlabel="bits")
     axes[0, 2].legend(fontsize="small")
-    save(drawn, "estimators.png")
+    save(drawn, path)
 
 
-def main() -> None:
-    """Train the network with the default settings and draw all figures."""
-    staircase()
-    data = activations()
-    error_over_range(data)
-    comparison(data)
+def main(
+    folder: Path = FOLDER, experiment: Experiment | None = None, bits: Sequence[int] = BITS
+) -> None:
+    """Train the network, by default with the default settings, and draw all figures into a folder."""
+    staircase(folder / "staircase.png")
+    data = activations(experiment or Experiment())
+    error_over_range(folder / "error_range.png", data)
+    comparison(folder / "estimators.png", data, bits)
 
 
 if __name__ == "__main__":

@@ -16,6 +16,8 @@ import typer
 from refsim import __version__
 from refsim.errors import RefsimError
 
+from . import train_options as option
+
 __all__ = ["app", "main"]
 
 app = typer.Typer(
@@ -134,6 +136,18 @@ def train(
         str | None,
         typer.Option(help="Matrix products: exact, by default, or fast (plain BLAS, not golden)."),
     ] = None,
+    quantised: option.Quantised = False,
+    periphery_bits: option.PeripheryBits = None,
+    symmetric: option.Symmetric = None,
+    learn_quantisers: option.LearnQuantisers = None,
+    init_learning_after: option.InitLearningAfter = None,
+    quantiser_lr: option.QuantiserLr = None,
+    activation_bits: option.ActivationBits = None,
+    activation_symmetric: option.ActivationSymmetric = None,
+    estimator: option.Estimator = None,
+    search: option.Search = None,
+    calibrate: option.Calibrate = None,
+    calibration_batches: option.CalibrationBatches = None,
     seed: Annotated[
         int, typer.Option(min=0, max=2**63 - 1, help="Seed of weights, order and noise.")
     ] = 0,
@@ -154,7 +168,7 @@ def train(
     json: Json = False,
 ) -> None:
     """Train a network of tiles on handwritten digits, and test it."""
-    from .train import run
+    from .train import Source, calibration, run
 
     changes = {
         "dac_bits": dac_bits,
@@ -164,16 +178,29 @@ def train(
         "input_range": input_range,
         "matmul": matmul,
     }
+    quantisers = {
+        "periphery_bits": periphery_bits,
+        "symmetric": symmetric,
+        "learn_quantisers": learn_quantisers,
+        "init_learning_after": init_learning_after,
+        "activation_bits": activation_bits,
+        "activation_symmetric": activation_symmetric,
+        "estimator": estimator,
+        "search": search,
+    }
     options = {
         "hidden": tuple(hidden or [64]),
         "epochs": epochs,
         "batch_size": batch_size,
         "lr": lr,
         "momentum": momentum,
+        "quantiser_lr": quantiser_lr,
         "seed": seed,
         "backend": backend,
+        **calibration(calibrate, calibration_batches, input_range),
     }
-    raise typer.Exit(run(config, changes, options, output, resume, plot, json))
+    source = Source(config, quantised, changes, quantisers)
+    raise typer.Exit(run(source, options, output, resume, plot, json))
 
 
 @app.command()

@@ -14,8 +14,10 @@ from refsim.config import (
     BoundManagementType,
     InputRangeParameter,
     IOParameters,
+    MappingParameter,
     NoiseManagementType,
     PrePostProcessingParameter,
+    QuantizedTorchInferenceRPUConfig,
     TorchInferenceRPUConfig,
     from_json,
     to_json,
@@ -23,15 +25,19 @@ from refsim.config import (
 from refsim.config.atomic import write_atomically
 from refsim.errors import ConfigError, InputError
 
+from .calibrated import calibrate, first_batches
 from .checkpoint import load_training, restore, save_training
 from .dataset import digits
 from .layers import Layer, Linear, ReLU, Sequential
+from .quantised import optimizer_of, quantised_config
 from .sgd import SGD
 from .training import Epoch, accuracy, input_ranges, train
 
 PIXELS, CLASSES = 64, 10
 CHECKPOINT, METRICS = "checkpoint.safetensors", "metrics.jsonl"
 MAY_CHANGE = ("epochs", "backend")
+ADDED = {"quantiser_lr": None, "calibration": None, "calibration_batches": 20}
+"""Settings that checkpoints of earlier versions lack, and what they were trained with."""
 
 
 def default_config() -> TorchInferenceRPUConfig:
@@ -52,6 +58,22 @@ def default_config() -> TorchInferenceRPUConfig:
             bound_management=BoundManagementType.NONE,
         ),
     )
+
+
+def default_quantised_config() -> QuantizedTorchInferenceRPUConfig:
+    """The same with a periphery and outputs of 8 bits, and a learned scale for each output to be quantised.
+
+    >>> default_quantised_config().mapping.out_scaling_columnwise
+    True
+    """
+    config = quantised_config(default_config())
+    config.mapping = MappingParameter(
+        weight_scaling_omega=1.0,
+        weight_scaling_columnwise=True,
+        learn_out_scaling=True,
+        out_scaling_columnwise=True,
+    )
+    return config
 
 
 def steps(bits: int) -> float:
@@ -112,6 +134,11 @@ class Experiment:
         As for :func:`refsim.nn.train` and :class:`refsim.SGD`.
     backend
         What computes; no result depends on it.
+    quantiser_lr
+        Learning rate of learned quantisers; None: ``lr / 1000``.
+    calibration, calibration_batches
+        Name of the type by which :func:`refsim.calibrate_input_ranges` sets the input ranges before the training, None
+        for none, and the number of batches, the first ones of the training, that it looks at.
     """
 
     config: Any = field(default_factory=default_config)
@@ -122,15 +149,23 @@ class Experiment:
     momentum: float = 0.9
     seed: int = 0
     backend: str = "cpu"
+    quantiser_lr: float | None = None
+    calibration: str | None = None
+    calibration_batches: int = 20
 
     def network(self) -> Sequential:
-        """The network before its training."""
+        """The network before its training, calibrated if that was asked for."""
         layers: list[Layer] = []
         for i, (inputs, outputs) in enumerate(pairwise((PIXELS, *self.hidden, CLASSES))):
             seed = random.derived_seed(self.seed, i)
             layers += [ReLU(self.backend)] if layers else []
             layers.append(Linear(inputs, outputs, self.config, seed=seed, backend=self.backend))
-        return Sequential(*layers)
+        model = Sequential(*layers)
+        if self.calibration is not None:
+            count, size = self.calibration_batches, self.batch_size
+            batches = first_batches(digits().train_x, count, size, self.seed)
+            calibrate(model, self.calibration, batches, self.seed)
+        return model
 
     @property
     def golden(self) -> bool:
@@ -183,8 +218,8 @@ def run(
     InputError
         If ``output`` holds a checkpoint and ``resume`` is not set, or the checkpoint is of another experiment.
     """
-    data, model = digits(), experiment.network()
-    optimizer = SGD(list(model.tiles()), experiment.lr, experiment.momentum)
+    data, model, e = digits(), experiment.network(), experiment
+    optimizer = optimizer_of(model.tiles(), e.lr, e.momentum, e.quantiser_lr)
     folder = None if output is None else Path(output)
     history = _history(experiment, folder, resume, model, optimizer)
 
@@ -195,7 +230,6 @@ def run(
             save_training(folder / CHECKPOINT, model, optimizer, header)
             _write_metrics(folder, history)
 
-    e = experiment
     train(
         model,
         (data.train_x, data.train_y),
@@ -224,7 +258,7 @@ def load_network(path: str | Path, backend: str | None = None) -> Sequential:
     arrays, header = load_training(path)
     try:
         names = [f.name for f in fields(Experiment)]
-        given = {name: header[name] for name in names}
+        given = {name: {**ADDED, **header}[name] for name in names}
         given |= {"config": from_json(given["config"]), "hidden": tuple(given["hidden"])}
         model = Experiment(**{**given, "backend": backend or given["backend"]}).network()
     except (KeyError, TypeError) as error:
@@ -248,10 +282,11 @@ def _history(
     if not resume:
         raise InputError(f"{folder} holds a checkpoint; resume it, or choose another folder.")
     arrays, header = load_training(path)
+    before = {**ADDED, **header}
     for name, value in experiment.settings().items():
-        if name not in MAY_CHANGE and header.get(name) != value:
+        if name not in MAY_CHANGE and before.get(name) != value:
             raise InputError(
-                f"{name} of the run in {folder} is {header.get(name)!r}, but {value!r} was given; "
+                f"{name} of the run in {folder} is {before.get(name)!r}, but {value!r} was given; "
                 f"allowed to change are {' and '.join(MAY_CHANGE)}."
             )
     history = [Epoch(**done) for done in header["history"]]
@@ -270,4 +305,13 @@ def _write_metrics(
     write_atomically(folder / METRICS, "".join(f"{line}\n" for line in lines).encode())
 
 
-__all__ = ["Experiment", "Result", "adjust", "default_config", "load_network", "run", "steps"]
+__all__ = [
+    "Experiment",
+    "Result",
+    "adjust",
+    "default_config",
+    "default_quantised_config",
+    "load_network",
+    "run",
+    "steps",
+]

@@ -15,24 +15,8 @@ from refsim.nn import experiment
 QUICK = ("--epochs", "1", "--hidden", "6", "--batch-size", "200")
 
 
-@pytest.fixture
-def invoke(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> Any:
-    """Run the command in this process; returns exit status, standard output and standard error."""
-    from refsim.cli import main
-
-    def invoked(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.setattr(sys, "argv", ["refsim", "train", *arguments])
-        with pytest.raises(SystemExit) as status:
-            main()
-        out, err = capsys.readouterr()
-        code = status.value.code
-        return (0 if code is None else int(code)), out, err
-
-    return invoked
-
-
-def test_the_report(invoke: Any, tmp_path: Path) -> None:
-    status, out, err = invoke(*QUICK, "--hidden", "5", "--output", str(tmp_path / "run"))
+def test_the_report(train: Any, tmp_path: Path) -> None:
+    status, out, err = train(*QUICK, "--hidden", "5", "--output", str(tmp_path / "run"))
     assert (status, err) == (0, "")
     rows = [line.split() for line in out.splitlines()[2:5]]
     assert [row[:3] for row in rows] == [["1", "64", "6"], ["2", "6", "5"], ["3", "5", "10"]]
@@ -42,12 +26,12 @@ def test_the_report(invoke: Any, tmp_path: Path) -> None:
     assert names == {"checkpoint.safetensors", "metrics.jsonl"}
 
 
-def test_each_tile_of_an_array_has_a_row(invoke: Any, tmp_path: Path) -> None:
+def test_each_tile_of_an_array_has_a_row(train: Any, tmp_path: Path) -> None:
     path = tmp_path / "small.toml"
     config = experiment.default_config()
     config.mapping.max_input_size = 40
     rs.save_config(path, config)
-    status, out, _ = invoke(*QUICK, "--config", str(path))
+    status, out, _ = train(*QUICK, "--config", str(path))
     assert status == 0
     rows = [line.split() for line in out.splitlines()[2:5]]
     assert [row[:3] for row in rows] == [
@@ -57,43 +41,43 @@ def test_each_tile_of_an_array_has_a_row(invoke: Any, tmp_path: Path) -> None:
     ]
 
 
-def test_products_in_plain_blas_are_said_to_be_not_golden(invoke: Any, tmp_path: Path) -> None:
+def test_products_in_plain_blas_are_said_to_be_not_golden(train: Any, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    status, out, _ = invoke(*QUICK, "--matmul", "fast", "--output", str(folder))
+    status, out, _ = train(*QUICK, "--matmul", "fast", "--output", str(folder))
     assert status == 0
     assert "other machines get other bits" in out
     assert json.loads((folder / "metrics.jsonl").read_text().splitlines()[-1])["golden"] is False
-    document = json.loads(invoke(*QUICK, "--json")[1])
+    document = json.loads(train(*QUICK, "--json")[1])
     assert document["golden"] is True
-    status, out, err = invoke(*QUICK, "--matmul", "quick")
+    status, out, err = train(*QUICK, "--matmul", "quick")
     assert (status, out) == (2, "")
     assert err == (
         "Error: RuntimeParameter.matmul is 'quick', but it must be one of 'exact', 'fast'.\n"
     )
 
 
-def test_the_plot_stands_beside_the_metrics(invoke: Any, tmp_path: Path) -> None:
+def test_the_plot_stands_beside_the_metrics(train: Any, tmp_path: Path) -> None:
     folder = tmp_path / "run"
-    status, _, err = invoke(*QUICK, "--output", str(folder), "--plot")
+    status, _, err = train(*QUICK, "--output", str(folder), "--plot")
     assert (status, err) == (0, "")
     assert (folder / "training.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_a_plot_that_cannot_be_made_is_refused_before_the_training(
-    invoke: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    train: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    status, out, err = invoke(*QUICK, "--plot")
+    status, out, err = train(*QUICK, "--plot")
     assert (status, out) == (2, "")
     assert err == "Error: --plot was given without --output, allowed is both.\n"
     monkeypatch.setitem(sys.modules, "matplotlib", None)
-    status, out, err = invoke(*QUICK, "--plot", "--output", str(tmp_path / "run"))
+    status, out, err = train(*QUICK, "--plot", "--output", str(tmp_path / "run"))
     assert (status, out) == (2, "")
     assert err.startswith("Error: a plot needs matplotlib, which is not installed: pip install")
     assert not (tmp_path / "run").exists()
 
 
-def test_the_document_is_that_of_the_library(invoke: Any) -> None:
-    status, out, err = invoke(*QUICK, "--seed", "9", "--lr", "0.1", "--momentum", "0", "--json")
+def test_the_document_is_that_of_the_library(train: Any) -> None:
+    status, out, err = train(*QUICK, "--seed", "9", "--lr", "0.1", "--momentum", "0", "--json")
     assert (status, err) == (0, "")
     document = json.loads(out)
     given = experiment.Experiment(
@@ -106,12 +90,12 @@ def test_the_document_is_that_of_the_library(invoke: Any) -> None:
     assert document["input_ranges"] == result.input_ranges
 
 
-def test_options_change_the_configuration_of_a_file(invoke: Any, tmp_path: Path) -> None:
+def test_options_change_the_configuration_of_a_file(train: Any, tmp_path: Path) -> None:
     config = experiment.default_config()
     config.forward.inp_noise = 0.25
     rs.save_config(tmp_path / "tile.toml", config)
     options = ("--dac-bits", "4", "--adc-bits", "0", "--out-noise", "0", "--fix-range")
-    status, out, _ = invoke(
+    status, out, _ = train(
         *QUICK, *options, "--range", "0.5", "--config", str(tmp_path / "tile.toml"), "--json"
     )
     assert status == 0
@@ -123,8 +107,8 @@ def test_options_change_the_configuration_of_a_file(invoke: Any, tmp_path: Path)
     assert document["input_ranges"] == [0.5, 0.5]
 
 
-def test_no_epochs_is_a_test_of_the_first_weights(invoke: Any) -> None:
-    status, out, _ = invoke("--epochs", "0")
+def test_no_epochs_is_a_test_of_the_first_weights(train: Any) -> None:
+    status, out, _ = train("--epochs", "0")
     assert status == 0
     assert "Training" not in out
     assert "Test accuracy" in out
@@ -142,16 +126,16 @@ def test_no_epochs_is_a_test_of_the_first_weights(invoke: Any) -> None:
         (("--lr", "inf"), "SGD.lr is inf"),
     ],
 )
-def test_errors_are_one_sentence(invoke: Any, arguments: tuple[str, ...], message: str) -> None:
-    status, out, err = invoke(*QUICK, *arguments)
+def test_errors_are_one_sentence(train: Any, arguments: tuple[str, ...], message: str) -> None:
+    status, out, err = train(*QUICK, *arguments)
     assert (status, out) == (2, "")
     assert err.startswith("Error: ")
     assert message in err
     assert len(err.splitlines()) == 1
 
 
-def test_a_file_with_something_else_is_refused(invoke: Any, tmp_path: Path) -> None:
+def test_a_file_with_something_else_is_refused(train: Any, tmp_path: Path) -> None:
     rs.save_config(tmp_path / "clip.toml", rs.WeightClipParameter())
-    status, _, err = invoke(*QUICK, "--config", str(tmp_path / "clip.toml"))
+    status, _, err = train(*QUICK, "--config", str(tmp_path / "clip.toml"))
     assert status == 2
     assert "holds a WeightClipParameter" in err

@@ -7,7 +7,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import make_estimators
 import make_output_clipping
+import make_quantiser_schedule
 import make_range_learning
 import make_range_rule
 import make_tile
@@ -30,6 +32,12 @@ MAKERS: list[tuple[Callable[..., None], dict[str, Any], list[str]]] = [
     (make_range_rule.main, {"steps": 3, "points": 5}, ["rule_slopes.png", "rule_training.png"]),
     (make_training.main, {"experiment": SMALL}, ["training.png"]),
     (make_output_clipping.main, {"epochs": 1}, ["output_clipping.png"]),
+    (
+        make_estimators.main,
+        {"experiment": SMALL, "bits": (2, 3)},
+        ["error_range.png", "estimators.png", "staircase.png"],
+    ),
+    (make_quantiser_schedule.main, {"steps": 6, "switch": 3}, ["quantiser_schedule.png"]),
 ]
 
 
@@ -111,3 +119,30 @@ def test_the_slope_of_the_loss_and_the_rule() -> None:
     assert (rule < chain)[ranges < 2].all()
     assert chain[0] < 0 < chain[20]
     assert float(np.mean(np.abs(x) > 1)) == 0.34
+
+
+def test_who_sets_the_step_of_a_quantiser() -> None:
+    """What the text says of quantiser_schedule.png."""
+    found, switch = make_quantiser_schedule.runs(), make_quantiser_schedule.SWITCH
+    estimated, learned, first = found.values()
+    for name in ("scale_quantizer", "bias_quantizer"):
+        assert estimated.delta[name][:switch] == learned.delta[name][:switch]
+        assert learned.state[name] == ["ESTIMATE_TRAIN"] * switch + ["LEARN"] * 100
+        assert first.delta[name][:switch] == estimated.delta[name][:1] * switch
+        assert first.delta[name][switch:] == estimated.delta[name][switch:]
+        assert first.state[name] == ["FIX"] * switch + ["ESTIMATE_TRAIN"] * 100
+    assert learned.state["out_quantizer"][switch:] == ["LEARN"] * 100
+    assert first.state["out_quantizer"] == ["FIX"] * 150
+    assert first.delta["out_quantizer"] == estimated.delta["out_quantizer"][:1] * 150
+    scales = np.array(learned.delta["scale_quantizer"])
+    jumps = np.flatnonzero(np.diff(scales) > 0.02)
+    assert [int(k) for k in jumps if k >= switch] == [65, 125]
+
+
+def test_a_scale_beyond_its_grid_pulls_hard_at_the_step() -> None:
+    """What the text says of the jumps in quantiser_schedule.png."""
+    gradients, ends = make_quantiser_schedule.pulls(make_quantiser_schedule.STEPS)
+    switch = make_quantiser_schedule.SWITCH
+    assert [k + switch for k, end in enumerate(ends) if end > 15.5] == [65, 125]
+    assert max(abs(g) for g in gradients[:15]) < 1
+    assert -24 < gradients[15] < -23

@@ -1,0 +1,1 @@
+"""What the digits network learns under which settings: ``python -m validation.digits periphery``."""
