@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -113,9 +114,9 @@ class Moving(Observer):
         if tile.config.choices.calibration_counter == "reset":
             tile.buffers["input_range_update_idx"][0] = 0
 
+    @abstractmethod
     def average(self, r: Scalar, k: Scalar, rows: Array) -> Scalar | None:
         """The range after this batch, None if it does not count."""
-        raise NotImplementedError
 
     def learn(self, rows: Array) -> None:
         """Average range and batch."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from abc import abstractmethod
 from collections.abc import Mapping
 from typing import Any, Literal, overload
 
@@ -29,9 +30,9 @@ class PeripheryTile(Tile):
     _warned: bool = False
     _known: tuple[Any, Any, Any] = (None, None, None)
 
+    @abstractmethod
     def _checked_settings(self) -> tuple[settings.Core, settings.Range | None]:
         """Typed settings; a :class:`~refsim.ConfigError` if the tile cannot honour the configuration."""
-        raise NotImplementedError
 
     def _range_settings(self) -> settings.Range | None:
         p, choices = self.config.pre_post.input_range, self.config.choices
@@ -332,11 +333,11 @@ class PeripheryTile(Tile):
         """Gradients of the input and of the parameters."""
         return self._backward(given, self._restored(given, record), g, trace, **options)
 
+    @abstractmethod
     def _backward(
         self, given: Given, record: Stages, g: Array, trace: Trace, **options: Any
     ) -> tuple[Array, dict[str, Array]]:
         """Gradients of the input and of the parameters from the stages."""
-        raise NotImplementedError
 
     def _through_periphery(
         self, given: Given, record: Stages, g: Array, trace: Trace
