@@ -114,8 +114,11 @@ class Arithmetic:
         return self._settled(lo, hi)
 
     def inverse(self, b: Interval) -> Interval:
-        """Rounded reciprocals, also of a number that was rounded only for the division."""
-        return self.widened(self._quotient(point(1.0), b), 1)
+        """Rounded reciprocals and the numbers beside them; a power of two has an exact one."""
+        result = self._quotient(point(1.0), b)
+        wide = self.widened(result, 1)
+        exact = (b.lo == b.hi) & (np.abs(np.frexp(b.lo)[0]) == 0.5)
+        return Interval(np.where(exact, result.lo, wide.lo), np.where(exact, result.hi, wide.hi))
 
     @staticmethod
     def clip(a: Interval, bound: Interval) -> Interval:

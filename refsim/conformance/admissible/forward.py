@@ -7,7 +7,7 @@ import numpy as np
 from refsim.config import NoiseManagementType
 
 from .flow import Flow
-from .interval import Interval, booleans, hull, inward, point
+from .interval import Floats, Interval, booleans, hull, inward, point
 from .problem import Converter, Problem
 from .rounding import codes, levels, margin
 from .sums import matrix_product
@@ -28,11 +28,13 @@ def forward(p: Problem, flow: Flow) -> None:
         _periphery(p, flow, z)
         return
     factors = _factors(p, v, alpha) if p.core.iterative else [1.0]
+    shown = flow.given.get("bound_management_factor")
+    taken = factors if shown is None else [_power_of_two(shown)]
+    outputs = [one_pass(p, flow, v, alpha, factor) for factor in taken]
     for factor in factors:
         flow.add("BM-2", "bound_management_factor", point(factor))
-    shown = flow.given.get("bound_management_factor")
-    for factor in factors if shown is None else [float(shown.reshape(()))]:
-        _periphery(p, flow, one_pass(p, flow, v, alpha, factor))
+    for z in outputs:
+        _periphery(p, flow, z)
 
 
 def shortcut(p: Problem, flow: Flow) -> bool:
@@ -41,6 +43,12 @@ def shortcut(p: Problem, flow: Flow) -> bool:
         return False
     peak = flow.value("management_peak")
     return not (peak.lo.any() or peak.hi.any())
+
+
+def _power_of_two(shown: Floats) -> float:
+    """The factor of an implementation, or the nearest one that there is."""
+    number = float(shown.reshape(-1)[0]) if shown.size == 1 else 1.0
+    return 2.0 ** round(np.log2(number)) if 1 <= number < 2.0**64 else 1.0
 
 
 def _scaled_input(p: Problem, flow: Flow) -> Interval:
@@ -86,6 +94,8 @@ def _factors(p: Problem, v: Interval, alpha: Interval) -> list[float]:
         if last or (t.magnitude <= bound.lo).all():
             return possible
         factor *= 2
+        if possible and not p.has_pass(round(np.log2(factor))):
+            return possible
 
 
 def one_pass(

@@ -67,6 +67,10 @@ class Problem:
         """Whether noise management takes magnitudes."""
         return self.core.noise_management == NoiseManagementType.ABS_MAX
 
+    def has_pass(self, pass_: int) -> bool:
+        """Whether there is noise for one more pass; the implementation made none without."""
+        return all(pass_ < len(values) for values in self.noise.values())
+
     def deviates(self, name: str, pass_: int) -> Floats | None:
         """Noise of one pass of bound management, None if it is switched off."""
         side = self.dac if name.startswith("inp") else self.adc

@@ -83,7 +83,9 @@ class Profile:
     fused
         Whether a product that feeds a sum may be left unrounded (FMA).
     reciprocal
-        Whether a division may be replaced by the multiplication by a rounded reciprocal.
+        Whether a division may be replaced by the multiplication by a rounded reciprocal, or by one in the last place
+        beside it, as it comes of settings that are divided before they are rounded. A power of two is divided by
+        exactly.
     operand
         Bound of the relative error of the operands of products (TF32, bf16 inputs), 0 for none.
     setting

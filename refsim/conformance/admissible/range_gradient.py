@@ -68,7 +68,7 @@ def _grown(p: Problem, flow: Flow, rule: Interval) -> Interval:
     assert p.r is not None
     mask = p.core.mask
     name = "core_output" if mask.inclusive else "rounded_output"
-    if p.core.perfect or not np.isfinite(mask.bound):
+    if p.core.perfect or not np.isfinite(mask.bound) or p.x.lo.size == 0:
         return rule
     value, bound = flow.value(name), p.A.setting(mask.bound)
     if mask.inclusive:

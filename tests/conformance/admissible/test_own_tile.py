@@ -73,9 +73,7 @@ def test_every_stage_of_the_own_tile_is_exact(case: Case) -> None:
 def test_the_results_of_the_own_tile_are_admissible_without_its_stages(case: Case) -> None:
     x, g = case.batches[0]
     tile, y, ahead, stages, _, gradients = passes(case)
-    known = {
-        name: stages[name] for name in ("input_range", "effective_weight") if name in stages
-    }
+    known = {name: stages[name] for name in ("input_range", "effective_weight") if name in stages}
     for profile in PROFILES[case.T]:
         options = {"profile": profile, "noise": ahead.noise, "stages": known}
         report = judge_forward(tile, x, y, **options)
