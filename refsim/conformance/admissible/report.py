@@ -165,7 +165,7 @@ def _example(
     distance = np.where(inside, -1.0, np.where(np.isnan(values), np.inf, distance))
     place = int(np.argmax(distance))
     ends = [
-        (float(lo), float(hi))
+        (float(lo) + 0.0, float(hi) + 0.0)
         for each in found.sets
         for lo, hi in zip(*_pieces(each.lo, each.hi, values.size, place), strict=True)
         if lo <= hi

@@ -38,9 +38,7 @@ def total(A: Arithmetic, a: Interval, axis: int | None = None, roundings: int = 
     bound = (A.profile.gamma(roundings) + _own(n)) * magnitude + n * A.format.least
     bound = bound * (1 + 2 * _own(4))
     lo, hi = a.lo.sum(axis=axis), a.hi.sum(axis=axis)
-    wide = outward(lo - bound, hi + bound)
-    sharp = _exact_total(A, a, magnitude)
-    return A.rounded(Interval(np.where(sharp, lo, wide.lo), np.where(sharp, hi, wide.hi)))
+    return A.rounded(_around(lo, hi, bound, _exact_total(A, a, magnitude)))
 
 
 def _exact_total(A: Arithmetic, a: Interval, magnitude: Floats) -> Any:
@@ -83,10 +81,15 @@ def matrix_product(A: Arithmetic, a: Interval, b: Interval) -> Interval:
     exact, own_exact = _exact(A, am, ar, bm, br, magnitude)
     bound = np.where(exact, 0.0, error) + np.where(own_exact, 0.0, own) + radius
     bound = np.where(bound > 0, np.nextafter(bound * grow, np.inf), 0.0)
-    wide = outward(center - bound, center + bound)
-    sharp = bound == 0
-    result = Interval(np.where(sharp, center, wide.lo), np.where(sharp, center, wide.hi))
-    return A.rounded(result)
+    return A.rounded(_around(center, center, bound, bound == 0))
+
+
+def _around(lo: Any, hi: Any, bound: Any, sharp: Any) -> Interval:
+    """Ends with an error bound, or without where they are sharp; no limit where float64 overflows."""
+    wide = outward(lo - bound, hi + bound)
+    finite = np.isfinite(wide.lo) & np.isfinite(wide.hi)
+    wide = Interval(np.where(finite, wide.lo, -np.inf), np.where(finite, wide.hi, np.inf))
+    return Interval(np.where(sharp, lo, wide.lo), np.where(sharp, hi, wide.hi))
 
 
 def _middle(a: Interval, operand: float) -> tuple[Floats, Floats]:

@@ -201,6 +201,16 @@ def test_a_new_profile_needs_a_table_row_only() -> None:
     assert not judge_forward(judged, z, (cut(z) @ cut(w).T).astype(F)).passed
 
 
+def test_an_overflow_leaves_everything_open() -> None:
+    huge = point([[1e200, 1e200]])
+    with np.errstate(all="ignore"):
+        m = matrix_product(Arithmetic(FLOAT64), huge, point([[1e200, -1e200]]))
+        s = total(Arithmetic(FLOAT64), point([1.7e308, 1.7e308, -1.7e308]))
+    assert holds(m, [[0.0]])
+    assert holds(m, [[-1e300]])
+    assert holds(s, 1.7e308)
+
+
 def cut(v: Any) -> Any:
     """Operands as TF32 takes them."""
     return Format("TF32", 11, -126).rounded(v.astype(float))
