@@ -58,6 +58,11 @@ class Arithmetic:
         lo, hi = (np.nextafter(np.abs(end) * u + least, np.inf) for end in (a.lo, a.hi))
         return outward(a.lo - lo, a.hi + hi)
 
+    def loosened(self, a: Interval, roundings: int, size: Any) -> Interval:
+        """Intervals that hold what so many more roundings of terms of this size may change."""
+        bound = (2 * roundings * self.format.unit) * size + 2 * roundings * self.format.least
+        return self.rounded(outward(a.lo - bound, a.hi + bound)) if roundings else a
+
     def setting(self, value: Any) -> Interval:
         """A setting combined in float64, rounded to the format."""
         rounded = point(self.format.rounded(np.asarray(value, dtype=np.float64)))

@@ -95,10 +95,15 @@ def _managed(
     """The derivative of the divisor of noise management, added at the first peak of each row."""
     A, v, code = p.A, flow.value("scaled_input"), flow.value("output_code")
     alpha, o = flow.value("noise_management_scale"), p.A.setting(p.core.out_scale)
-    out = flow.add("SU-5", "management_output_sum", total(A, A.exact_product(gz, code), 1, 1))
-    into = flow.add("SU-5", "management_input_sum", total(A, A.exact_product(ga, v), 1, 1))
+    spare = A.profile.spare
+    terms = A.exact_product(gz, code), A.exact_product(ga, v)
+    out = flow.add("SU-5", "management_output_sum", total(A, terms[0], 1, 1 + spare))
+    into = flow.add("SU-5", "management_input_sum", total(A, terms[1], 1, 1 + spare))
     back = A.quotient(A.product(out, A.quotient(o, sigma)), sigma)
-    slope = A.product(A.difference(into, back), A.quotient(sigma, alpha))
+    ratio = A.quotient(sigma, alpha)
+    slope = A.product(A.difference(into, back), ratio)
+    size = (into.magnitude + back.magnitude) * ratio.magnitude
+    slope = A.loosened(slope, spare, size)
     slope = flow.add("NM-4", "management_gradient", Interval(-slope.hi, -slope.lo))
     sure, possible = _peaks(p, v)
     peak, cap = flow.value("management_peak"), A.setting(p.core.noise_cap)

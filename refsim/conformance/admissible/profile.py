@@ -91,8 +91,8 @@ class Profile:
     setting
         By how many units in the last place a combined setting (a grid step, a bound) may be off.
     spare
-        Roundings that a term of a sum of the range gradient may have more than in the clause, because the
-        derivative may be associated in another way.
+        Roundings that a term of the gradient of the range, or of the divisor of noise management, may have more
+        than in the clause, because the derivative may be associated in another way.
 
     Raises
     ------

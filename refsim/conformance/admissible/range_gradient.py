@@ -120,4 +120,9 @@ def _all_terms(
     first = A.sum(A.sum(decayed, out), Interval(-taken.hi, -taken.lo))
     last = A.sum(A.difference(decayed, taken), out)
     everything = hull(result, first, last)
+    if A.profile.fused and A.profile.reciprocal:
+        turned, inverse = Interval(-into.hi, -into.lo), A.inverse(r)
+        first = A.product_sum(turned, inverse, A.sum(decayed, out))
+        last = A.sum(A.product_sum(turned, inverse, decayed), out)
+        everything = hull(everything, first, last)
     return Interval(everything.lo.reshape(-1), everything.hi.reshape(-1))
