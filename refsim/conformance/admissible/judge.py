@@ -68,7 +68,7 @@ def judge_forward(
     InputError, ShapeError
         If an array does not fit, or noise that is switched on is missing.
     StateError
-        If the pass depends on a range or a weight that only the implementation knows.
+        If the pass depends on a range or a weight that only the implementation knows, or if a sum overflows.
 
     Examples
     --------

@@ -72,7 +72,7 @@ class Profile:
     name
         Shown in reports.
     format
-        Format of all stored values.
+        Format of all stored values, of at most 24 bits or float64.
     accumulator
         Format in which sums are accumulated.
     lanes
@@ -117,6 +117,10 @@ class Profile:
 
     def __post_init__(self) -> None:
         """Refuse what no arithmetic has."""
+        if 24 < self.format.precision != 53:
+            raise ConfigError(
+                f"format has {self.format.precision} bits, allowed are at most 24, and 53."
+            )
         if self.lanes is not None and self.lanes < 1:
             raise ConfigError(f"lanes is {self.lanes}, allowed are positive integers and None.")
         if not 0 <= self.operand < 1 or self.setting < 0 or self.spare < 0:

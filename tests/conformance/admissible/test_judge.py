@@ -12,6 +12,7 @@ from refsim.conformance.admissible import (
     BINARY32,
     FLOAT32,
     FLOAT64,
+    Format,
     Profile,
     Report,
     judge_backward,
@@ -163,6 +164,8 @@ def test_other_tiles_and_gradients_are_refused() -> None:
 def test_an_impossible_profile_is_refused() -> None:
     with pytest.raises(rs.ConfigError, match="lanes is 0, allowed are positive integers and None"):
         Profile("", BINARY32, BINARY32, lanes=0)
+    with pytest.raises(rs.ConfigError, match="format has 30 bits, allowed are at most 24, and 53"):
+        Profile("", Format("", 30, -126), BINARY32)
     with pytest.raises(rs.ConfigError, match="operand, setting and spare are 2, 0 and 4"):
         Profile("", BINARY32, BINARY32, operand=2)
     with pytest.raises(rs.ConfigError, match="a sum of 9000000 terms has no bound in float32"):

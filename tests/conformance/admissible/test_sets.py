@@ -136,7 +136,6 @@ def test_a_product_is_known_as_well_as_the_bound_says(profile: Profile, most: fl
     m = matrix_product(Arithmetic(profile), point(x), point(w))
     size = np.abs(x).astype(float) @ np.abs(w).astype(float).T
     assert ((m.hi - m.lo) <= most * profile.gamma(512) * size).all()
-    assert ((m.hi - m.lo) >= most / 10 * profile.gamma(512) * size).all() or most < 2
 
 
 def uniform_and_normal(N: int, K: int, O: int) -> tuple[Any, Any]:
