@@ -74,7 +74,9 @@ def test_an_operation_on_single_numbers_has_one_result(a: Any, b: Any, c: Any) -
         assert narrow(A.sum(x, y))
         if b != 0:
             assert holds(A.quotient(x, y), a / b)
-            assert holds(Arithmetic(FLOAT32.reciprocals()).quotient(x, y), a * (F(1) / b))
+            inverse = F(1) / b
+            found = Arithmetic(FLOAT32.reciprocals()).quotient(x, y)
+            assert holds(found, a * inverse) or np.isinf(inverse)
 
 
 @given(ends=st.lists(numbers, min_size=4, max_size=4), part=st.tuples(*[st.floats(0, 1)] * 2))
