@@ -1,0 +1,28 @@
+"""Which values a correct implementation may return: sets for each stage of a tile, and verdicts by them."""
+
+from __future__ import annotations
+
+from .arithmetic import Arithmetic
+from .interval import Interval
+from .judge import judge_backward, judge_forward
+from .profile import BINARY32, BINARY64, FLOAT32, FLOAT64, Format, Profile, float32_in_order
+from .report import Example, Report, StageVerdict
+from .rounding import Margin
+
+__all__ = [
+    "BINARY32",
+    "BINARY64",
+    "FLOAT32",
+    "FLOAT64",
+    "Arithmetic",
+    "Example",
+    "Format",
+    "Interval",
+    "Margin",
+    "Profile",
+    "Report",
+    "StageVerdict",
+    "float32_in_order",
+    "judge_backward",
+    "judge_forward",
+]

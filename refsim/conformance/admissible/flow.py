@@ -1,0 +1,67 @@
+"""The sets of all stages, each computed from the values of the implementation where it shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from refsim.errors import ShapeError
+
+from .interval import Floats, Interval, hull, point
+from .rounding import Margin
+
+__all__ = ["Admissible", "Flow"]
+
+
+@dataclass
+class Admissible:
+    """What one stage may be: a set for each branch that is possible."""
+
+    clause: str
+    name: str
+    sets: list[Interval] = field(default_factory=list)
+
+
+@dataclass
+class Flow:
+    """The stages in order.
+
+    Parameters
+    ----------
+    given
+        Stages of the implementation by name; what follows is judged from them.
+
+    Examples
+    --------
+    >>> flow = Flow({"scaled_input": point([0.5]).lo})
+    >>> print(flow.add("IR-3", "scaled_input", point([0.25])).lo)
+    [0.5]
+    >>> print(flow.found["scaled_input"].sets[0].lo)
+    [0.25]
+    """
+
+    given: Mapping[str, Floats]
+    found: dict[str, Admissible] = field(default_factory=dict)
+    margins: list[Margin] = field(default_factory=list)
+
+    def add(self, clause: str, name: str, value: Interval) -> Interval:
+        """Enter a set, and return what the next stage starts from."""
+        self.found.setdefault(name, Admissible(clause, name)).sets.append(value)
+        shape = value.lo.shape[-2:] if value.lo.ndim == 3 else value.lo.shape
+        return self._shown(name, shape) if name in self.given else value
+
+    def _shown(self, name: str, shape: tuple[int, ...]) -> Interval:
+        array = self.given[name]
+        if array.size != int(np.prod(shape)):
+            raise ShapeError(f"the stage {name} has shape {array.shape}, allowed is {shape}.")
+        return point(array.reshape(shape))
+
+    def __contains__(self, name: str) -> bool:
+        return name in self.found
+
+    def value(self, name: str) -> Interval:
+        """What stages behind this one start from, whichever branch was taken."""
+        sets = [each.flat for each in self.found[name].sets]
+        return self._shown(name, sets[0].lo.shape) if name in self.given else hull(*sets)

@@ -1,0 +1,230 @@
+"""What one step of a tile starts from: the batch, the state and the settings, as an implementation holds them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from refsim.config import NoiseManagementType, RPUDataType, WeightModifierType
+from refsim.errors import InputError, ShapeError, StateError
+from refsim.tile import TorchInferenceTile
+from refsim.tile import settings as tile_settings
+from refsim.tile.core import DATA_MANAGED
+from refsim.tile.settings import DATA_TYPES, Core, Range
+
+from .arithmetic import Arithmetic
+from .interval import Floats, Interval, point
+from .profile import Profile
+
+__all__ = ["Converter", "Problem", "arrays", "problem"]
+
+WIDE = DATA_TYPES[RPUDataType.DOUBLE]
+NOISE = ("inp_noise", "out_noise", "inp_sto_round", "out_sto_round")
+
+
+@dataclass(frozen=True)
+class Converter:
+    """Settings of a converter in the format of a profile."""
+
+    step: Interval
+    bound: Interval
+    noise: Interval
+    factor: Interval
+    gridded: bool
+    noisy: bool
+    stochastic: bool
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A batch, the state of a tile, and its settings in the format of a profile.
+
+    ``core`` and ``range`` hold the settings in float64, of which only those that are not rounded are used.
+    """
+
+    A: Arithmetic
+    x: Interval
+    weight: Interval
+    r: Interval | None
+    scales: Interval | None
+    a: Interval | None
+    bias: Interval | None
+    core: Core
+    range: Range | None
+    dac: Converter
+    adc: Converter
+    noise: Mapping[str, Floats] = field(default_factory=dict)
+
+    @property
+    def managed(self) -> bool:
+        """Whether the divisor of noise management depends on the data."""
+        return self.core.noise_management in DATA_MANAGED
+
+    @property
+    def absolute(self) -> bool:
+        """Whether noise management takes magnitudes."""
+        return self.core.noise_management == NoiseManagementType.ABS_MAX
+
+    def has_pass(self, pass_: int) -> bool:
+        """Whether there is noise for one more pass; the implementation made none without."""
+        return all(pass_ < len(values) for values in self.noise.values())
+
+    def deviates(self, name: str, pass_: int) -> Floats | None:
+        """Noise of one pass of bound management, None if it is switched off."""
+        side = self.dac if name.startswith("inp") else self.adc
+        if not (side.noisy if name.endswith("noise") else side.stochastic):
+            return None
+        values = self.noise.get(name)
+        if values is None:
+            raise InputError(
+                f"{name} is switched on; give the deviates that were used as noise[{name!r}]."
+            )
+        if not self.core.iterative:
+            return values
+        if pass_ >= len(values):
+            raise InputError(
+                f"noise[{name!r}] has {len(values)} passes, allowed are those of bound management, here at "
+                f"least {pass_ + 1}."
+            )
+        chosen: Floats = values[pass_]
+        return chosen
+
+
+def problem(
+    tile: TorchInferenceTile,
+    x: object,
+    profile: Profile,
+    noise: Mapping[str, object] | None,
+    stages: Mapping[str, Floats],
+) -> Problem:
+    """The step that a tile is about to make; range and weight may come from the stages of the implementation."""
+    if type(tile) is not TorchInferenceTile:
+        raise InputError(
+            f"tile is a {type(tile).__name__}, allowed are tiles of the class TorchInferenceTile."
+        )
+    A = Arithmetic(profile)
+    tile.check_config()
+    core = tile_settings.core(tile.config.forward, WIDE, tile.config.choices.output_clip_mask)
+    p, choices = tile.config.pre_post.input_range, tile.config.choices
+    ranged = tile_settings.input_range(
+        p, choices.gradient_scale_applies, WIDE, choices.output_percentage_of
+    )
+    rows = _rows(x, tile.in_size)
+    level = tile.buffers.get("out_noise_values")
+    eta = A.setting(core.adc.noise) if level is None else point(level)
+    state = {name: _state(tile, name) for name in ("mapping_scales", "out_scaling_alpha", "bias")}
+    return Problem(
+        A,
+        point(A.format.rounded(rows)),
+        _weight(tile, stages),
+        None if ranged is None else _range(tile, ranged, rows, stages),
+        state["mapping_scales"],
+        state["out_scaling_alpha"],
+        state["bias"],
+        core,
+        ranged,
+        _converter(A, core.dac, A.setting(core.dac.noise)),
+        _converter(A, core.adc, eta),
+        _noise(core, noise, len(rows), tile),
+    )
+
+
+def arrays(given: Mapping[str, object]) -> dict[str, Floats]:
+    """Stages of an implementation as float64 arrays."""
+    found = {}
+    for name, value in given.items():
+        array = np.asarray(value)
+        if array.dtype.kind not in "fiub":
+            raise InputError(f"stages[{name!r}] has dtype {array.dtype}, allowed are real numbers.")
+        found[name] = array.astype(np.float64)
+    return found
+
+
+def _rows(x: object, columns: int) -> Floats:
+    array = np.asarray(x)
+    if array.dtype.kind not in "fiub":
+        raise InputError(f"the batch has dtype {array.dtype}, allowed are real numbers.")
+    if array.ndim == 0 or array.shape[-1] != columns:
+        raise ShapeError(f"the batch has shape {array.shape}, allowed is (..., {columns}).")
+    rows = array.astype(np.float64).reshape(-1, columns)
+    if not np.isfinite(rows).all():
+        raise InputError("the batch contains NaN or infinity, allowed are finite numbers.")
+    return rows
+
+
+def _state(tile: TorchInferenceTile, name: str) -> Interval | None:
+    value = tile.value(name)
+    return None if value is None else point(value)
+
+
+def _range(
+    tile: TorchInferenceTile, s: Range, rows: Floats, stages: Mapping[str, Floats]
+) -> Interval:
+    if "input_range" in stages:
+        r = stages["input_range"].reshape(1)
+    else:
+        stored = tile.value("input_range")
+        assert stored is not None
+        counted = tile.buffers["input_range_update_idx"][0]
+        if tile.training and len(rows) and counted < s.init_batches:
+            raise StateError(
+                "the range is still being initialised from data; give the one that was used as "
+                "stages['input_range'], or judge in eval mode."
+            )
+        r = stored.astype(np.float64)
+    tile.checked_range(r[0])
+    return point(r)
+
+
+def _weight(tile: TorchInferenceTile, stages: Mapping[str, Floats]) -> Interval:
+    shape = tile.parameters["weight"].shape
+    if "effective_weight" in stages:
+        weight = stages["effective_weight"]
+        if weight.shape != shape:
+            raise ShapeError(
+                f"stages['effective_weight'] has shape {weight.shape}, allowed is {shape}."
+            )
+        return point(weight)
+    if tile.training and tile.config.modifier.type not in (
+        WeightModifierType.NONE,
+        WeightModifierType.COPY,
+    ):
+        raise StateError(
+            "the weight modifier is active in training; give the weight that was used as "
+            "stages['effective_weight'], or judge in eval mode."
+        )
+    return point(tile.parameters["weight"])
+
+
+def _converter(A: Arithmetic, c: tile_settings.Converter, noise: Interval) -> Converter:
+    return Converter(
+        step=A.setting(c.step),
+        bound=A.setting(c.bound),
+        noise=noise,
+        factor=A.setting(c.negative_factor),
+        gridded=bool(c.step != 0),
+        noisy=bool((noise.hi > 0).any()),
+        stochastic=c.stochastic,
+    )
+
+
+def _noise(
+    core: Core, given: Mapping[str, object] | None, count: int, tile: TorchInferenceTile
+) -> dict[str, Floats]:
+    """The noise that is given, in rows."""
+    found: dict[str, Floats] = {}
+    for name in NOISE:
+        if given is None or name not in given:
+            continue
+        columns = tile.in_size if name.startswith("inp") else tile.out_size
+        array = np.asarray(given[name]).astype(np.float64)
+        lead = array.shape[:1] if core.iterative else ()
+        if array.size != count * columns * int(np.prod(lead)):
+            raise ShapeError(
+                f"noise[{name!r}] has shape {array.shape}, allowed are {count} rows of {columns}"
+                f"{' for each pass of bound management' if core.iterative else ''}."
+            )
+        found[name] = array.reshape(*lead, count, columns)
+    return found

@@ -1,0 +1,128 @@
+"""The gradient of the input range on sets: rule, growth, decay and residual."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .arithmetic import Arithmetic
+from .flow import Flow
+from .interval import Interval, booleans, hull, point, where
+from .problem import Problem
+from .profile import BINARY32, Profile
+from .sums import total
+
+__all__ = ["range_gradient"]
+
+
+def range_gradient(p: Problem, flow: Flow, rest: Interval, dv: Interval, d: Interval) -> None:
+    """Enter the sets of the terms of the gradient of a learned range, and of their sum.
+
+    ``rest`` is the gradient before the learned output scale, ``dv`` that of the scaled and ``d`` that of the clipped
+    input.
+    """
+    assert p.r is not None
+    assert p.range is not None
+    A, r, s = p.A, p.r, p.range
+    rule = _rule(p, flow, d)
+    grown = _grown(p, flow, rule) if s.grows else rule
+    c = flow.value("clipped_input")
+    inside = int(np.count_nonzero(c.magnitude < r.lo))
+    fraction = _share(A.profile, inside, c.lo.size)
+    if c.lo.size:
+        fraction = flow.add("IR-6", "unclipped_fraction", fraction)
+    decayed = grown
+    if s.decay > 0:
+        more = A.product_sum(A.setting(s.decay), r, grown)
+        theta = float(s.min_percentage)
+        decayed = where(fraction.lo > theta, fraction.hi > theta, more, grown)
+    decayed = flow.add("IR-7", "range_rule_with_decay", decayed)
+    out, into = _sums(p, flow, rest, dv)
+    residual = A.difference(out, A.quotient(into, r))
+    if A.profile.fused and A.profile.reciprocal:
+        turned = Interval(-into.hi, -into.lo)
+        residual = hull(residual, A.product_sum(turned, A.inverse(r), out))
+    residual = flow.add("IR-8", "range_residual", residual)
+    flow.add("IR-8", "range_gradient", _all_terms(A, decayed, residual, out, into, r))
+
+
+def _rule(p: Problem, flow: Flow, d: Interval) -> Interval:
+    """The sums at both edges, and the rule."""
+    assert p.r is not None
+    assert p.range is not None
+    A, r, c = p.A, p.r, flow.value("clipped_input")
+    zero = point(np.zeros_like(d.lo))
+    low = Interval(np.minimum(d.lo, 0), np.minimum(d.hi, 0))
+    high = Interval(np.maximum(d.lo, 0), np.maximum(d.hi, 0))
+    upper = total(A, where(c.lo >= r.lo, c.hi >= r.lo, low, zero))
+    lower = total(A, where(c.hi <= -r.lo, c.lo <= -r.lo, high, zero))
+    upper = flow.add("IR-4", "range_rule_upper", upper)
+    lower = flow.add("IR-4", "range_rule_lower", lower)
+    rule = A.difference(upper, lower)
+    rule = A.product(rule, r) if p.range.relative else rule
+    return flow.add("IR-5", "range_rule", A.product(rule, A.setting(p.range.scale)))
+
+
+def _grown(p: Problem, flow: Flow, rule: Interval) -> Interval:
+    """The rule with the growth term of clipped outputs."""
+    assert p.range is not None
+    assert p.r is not None
+    mask = p.core.mask
+    name = "core_output" if mask.inclusive else "rounded_output"
+    if p.core.perfect or not np.isfinite(mask.bound) or p.x.lo.size == 0:
+        return rule
+    value, bound = flow.value(name), p.A.setting(mask.bound)
+    if mask.inclusive:
+        sure, possible = value.least_magnitude >= bound.hi, value.magnitude >= bound.lo
+    else:
+        sure, possible = value.least_magnitude > bound.hi, value.magnitude > bound.lo
+    flow.add("BP-3", "output_clip_mask", booleans(sure, possible))
+    clipped = flow.value("output_clip_mask")
+    count = p.x.lo.size if p.range.share_of_inputs else value.lo.size
+    ends = [count - int(m.sum()) for m in (clipped.hi, clipped.lo)]
+    shares = [_share(p.A.profile, inside, count) for inside in ends]
+    fraction = flow.add("IR-10", "unclipped_output_fraction", hull(*shares))
+    theta, one = float(p.range.min_output_percentage), point(1.0)
+    push = p.A.difference(one, fraction)
+    grown = p.A.product_sum(Interval(-push.hi, -push.lo), p.r, rule)
+    result = where(fraction.hi < theta, fraction.lo < theta, grown, rule)
+    return flow.add("IR-11", "range_rule_with_growth", result)
+
+
+def _share(profile: Profile, inside: int, count: int) -> Interval:
+    """A fraction in float32, whatever the format of the profile."""
+    if count == 0:
+        return point(np.nan)
+    single = Arithmetic(Profile("", BINARY32, BINARY32, reciprocal=profile.reciprocal))
+    return single.quotient(point(float(inside)), point(float(count)))
+
+
+def _sums(p: Problem, flow: Flow, rest: Interval, dv: Interval) -> tuple[Interval, Interval]:
+    """Derivatives by the range as a factor of the output, and as a divisor of the input."""
+    A, spare = p.A, p.A.profile.spare + 1
+    scaled = rest if p.scales is None else A.product(rest, p.scales)
+    z = flow.value("product" if p.core.perfect else "core_output")
+    out = total(A, A.exact_product(scaled, z), None, spare)
+    into = total(A, A.exact_product(dv, flow.value("scaled_input")), None, spare)
+    return flow.add("SU-2", "range_output_sum", out), flow.add("SU-2", "range_input_sum", into)
+
+
+def _all_terms(
+    A: Arithmetic,
+    decayed: Interval,
+    residual: Interval,
+    out: Interval,
+    into: Interval,
+    r: Interval,
+) -> Interval:
+    """The sum of all terms, which an implementation may accumulate in another order."""
+    result = A.sum(decayed, residual)
+    taken = A.quotient(into, r)
+    first = A.sum(A.sum(decayed, out), Interval(-taken.hi, -taken.lo))
+    last = A.sum(A.difference(decayed, taken), out)
+    everything = hull(result, first, last)
+    if A.profile.fused and A.profile.reciprocal:
+        turned, inverse = Interval(-into.hi, -into.lo), A.inverse(r)
+        first = A.product_sum(turned, inverse, A.sum(decayed, out))
+        last = A.sum(A.product_sum(turned, inverse, decayed), out)
+        everything = hull(everything, first, last)
+    return Interval(everything.lo.reshape(-1), everything.hi.reshape(-1))
