@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from .. import points
+from .. import manual_points
 from .._jit import compiled
 from . import threads
 from .arrays import QUIET, Array, Mask, Scalar, plain
@@ -54,7 +54,7 @@ def range_growth(
     gradient: Scalar, r: Scalar, fraction: np.float32, threshold: np.float32
 ) -> Scalar:
     """Gradient of the range with the growth term of output clipping. [IR-11]"""
-    return points.range_growth(gradient, r, fraction, threshold)
+    return manual_points.range_growth(gradient, r, fraction, threshold)
 
 
 __all__ = ["masked_gradient", "output_clip_mask", "range_growth", "unclipped_output_fraction"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from .. import _jit, points, superaccumulator
+from .. import _jit, manual_points, points, quantiser_points, superaccumulator
 
-P: Any = _jit.bind(_jit.inlined, points, superaccumulator, **_jit.CPU_PRIMITIVES)
+BODIES = points, quantiser_points, manual_points, superaccumulator
+P: Any = _jit.bind(_jit.inlined, *BODIES, **_jit.CPU_PRIMITIVES)
