@@ -128,8 +128,8 @@ def page() -> str:
     lines = [
         "# Parameters",
         "",
-        "Each field of the parameter page: the clauses that use it, what it does on each tile, an example, and the "
-        "tests that hold it. "
+        "Each field of aihwkit's parameter page of input range and periphery: the clauses that use it, what it does on "
+        "each tile, an example, and the tests that hold it. In a `TileModuleArray` it does what it does on its tiles. "
         "Written from the sources with each build; a test changes each field on each tile to the value of its example "
         "and looks at the results.",
         "",

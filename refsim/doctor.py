@@ -30,6 +30,7 @@ REQUIRED: Final = (
     "threadpoolctl",
 )
 EXTRAS: Final = {"plot": "matplotlib", "cuda": "numba-cuda", "sweep": "dask"}
+NEEDED_FOR: Final = {"plot": "needed for refsim train --plot"}
 ENVIRONMENT: Final = (
     "OPENBLAS_CORETYPE",
     "OPENBLAS_L2_SIZE",
@@ -109,7 +110,8 @@ def _version(name: str) -> str | None:
 def _extras() -> Iterator[Finding]:
     for extra, package in EXTRAS.items():
         found = _version(package)
-        advice = "" if found else f"not needed by this version; pip install 'refsim[{extra}]'"
+        need = NEEDED_FOR.get(extra, "not needed by this version")
+        advice = "" if found else f"{need}; pip install 'refsim[{extra}]'"
         yield Finding(f"extra {extra}", f"{package} {found}" if found else "not installed", advice)
 
 
