@@ -86,6 +86,10 @@ def calibrate_input_ranges(
     StateError
         If a range would be 0 or infinite. Whatever is raised, the model is as it was.
 
+    Notes
+    -----
+    The last forward pass of each tile is then that of the last batch, so a new one belongs before the next backward pass.
+
     Examples
     --------
     >>> import numpy as np, refsim as rs
@@ -152,7 +156,7 @@ def _prepared(tile: Any, std_alpha: float | None, force: bool) -> bool:
                 f"forward.noise_management of {tile.name} is {forward.noise_management}, "
                 "allowed in a calibration without force_all_layers is NONE."
             )
-        forward.noise_management = NoiseManagementType.NONE
+        tile.switch_noise_management_off()
     p.init_from_data = 0
     if std_alpha is not None:
         p.init_std_alpha = std_alpha

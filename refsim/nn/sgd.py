@@ -243,6 +243,19 @@ def _parts(tiles: Iterable[Any]) -> Iterable[Any]:
             yield tile
 
 
+def _chosen(names: Any, known: set[str]) -> list[str] | None:
+    """The names of the parameters of a group, None for all."""
+    if names is None:
+        return None
+    listed = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else []
+    if not listed or not all(isinstance(name, str) and name in known for name in listed):
+        shown = listed or names
+        raise ConfigError(
+            f"parameters of SGD is {shown!r}, allowed are lists of {', '.join(sorted(known))}."
+        )
+    return listed
+
+
 def _group(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Group:
     allowed = ("tiles", "parameters", *OPTIONS)
     for key in given:
@@ -256,12 +269,6 @@ def _group(given: Mapping[str, Any], defaults: Mapping[str, Any]) -> Group:
         raise InputError(
             "tiles of SGD must be a non-empty list of tiles, or of groups with the key 'tiles'."
         )
-    names = given.get("parameters")
-    known = {name for tile in tiles for name in tile.parameters}
-    if names is not None and (isinstance(names, str) or not set(names) <= known):
-        raise ConfigError(
-            f"parameters of SGD is {names!r}, allowed are lists of {', '.join(sorted(known))}."
-        )
-    chosen = None if names is None else list(names)
+    chosen = _chosen(given.get("parameters"), {name for tile in tiles for name in tile.parameters})
     options = {name: given.get(name, defaults[name]) for name in OPTIONS}
     return Group(tiles=tiles, parameters=chosen, **options)

@@ -20,6 +20,7 @@ from .array_parts import joined, noise_by_place, part_of
 from .array_periphery import ArrayPeriphery
 from .arrays import as_rows
 from .core import finite
+from .holder import checked_mode
 from .names import Joined, prefix
 from .rollback import all_or_nothing
 from .settings import DATA_TYPES
@@ -177,6 +178,7 @@ class TileModuleArray:
 
     def train(self, mode: bool = True) -> Self:
         """Switch all tiles to training; returns the array."""
+        mode = checked_mode(mode)
         self.training = self.periphery.training = mode
         for tile in self.named_tiles().values():
             tile.train(mode)
@@ -206,8 +208,14 @@ class TileModuleArray:
     def __repr__(self) -> str:
         return (
             f"{type(self).__name__}(out_size={self.out_size}, in_size={self.in_size}, bias={self.has_bias}, "
-            f"seed={self.seed}, backend={self.backend!r}, name={self.name!r})"
+            f"seed={self.seed}, backend={self.backend!r}, name={self.name!r}"
+            f"{'' if self.golden else ', golden=False'})"
         )
+
+    @property
+    def golden(self) -> bool:
+        """Whether the bits of all results are the specified ones, as those of all tiles are."""
+        return all(tile.golden for tile in self.named_tiles().values())
 
     # ----- weights, ranges and scales: see array_state
 
@@ -300,7 +308,7 @@ class TileModuleArray:
         rows, lead = as_rows(x, self.dtype, self.in_size, "x")
         given = noise_by_place(noise, self.named_tiles())
         self.periphery.check_live(self.out_size)
-        kept = Trace() if trace else NoTrace()
+        kept = Trace(golden=self.golden) if trace else NoTrace()
         with all_or_nothing(self.parts().values()), np.errstate(all="ignore"):
             y = self._forward(rows, lead, given, kept)
         self._lead = lead
@@ -358,7 +366,7 @@ class TileModuleArray:
             raise ShapeError(
                 f"dy has shape {(*lead, self.out_size)}, allowed is {(*self._lead, self.out_size)}."
             )
-        kept = Trace() if trace else NoTrace()
+        kept = Trace(golden=self.golden) if trace else NoTrace()
         with all_or_nothing(self.parts().values()), np.errstate(all="ignore"):
             dx = self._backward(g, lead, kept)
         self._lead = None

@@ -92,7 +92,8 @@ def _configure(made: TileModuleArray, header: Mapping[str, Any]) -> None:
     places = [(i, o) for i, row in enumerate(made.tiles) for o in range(len(row))]
     configs = [from_json(text) for text in header["configs"]]
     chosen = header["config_of_tile"]
-    if len(chosen) != len(places) or not set(chosen) <= set(range(len(configs))):
+    known = range(len(configs))
+    if len(chosen) != len(places) or not all(type(k) is int and k in known for k in chosen):
         raise InputError(f"the header does not give each of {len(places)} tiles a configuration")
     for (i, o), k in zip(places, chosen, strict=True):
         if header["configs"][k] != header["config"]:

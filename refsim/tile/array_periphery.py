@@ -41,6 +41,7 @@ class ArrayPeriphery(Holder):
     ) -> None:
         self.name, self.dtype, self.backend, self.training = name, dtype, backend, True
         self.parameters, self.buffers, self.gradients = {}, {}, {}
+        self.has_bias = bias
         if bias:
             self.parameters["bias"] = np.zeros(out_size, dtype=dtype)
 
@@ -51,7 +52,7 @@ class ArrayPeriphery(Holder):
 
     def check_live(self, out_size: int) -> None:
         """Refuse live arrays whose data type or shape was changed from outside."""
-        if "bias" in self.parameters:
+        if self.has_bias:
             self.check_array("bias", ((out_size,), self.dtype))
 
     def check_array(self, name: str, layout: tuple[tuple[int, ...], np.dtype[Any]]) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from refsim.errors import StateError
+from refsim.errors import InputError, StateError
 from refsim.spec.sums import Array
 
 
@@ -67,3 +67,10 @@ class Holder:
                 f"the gradient of {name} of {self.name} was replaced, allowed is an array of {layout}."
             )
         return gradient
+
+
+def checked_mode(mode: object) -> bool:
+    """Whether to train; an :class:`~refsim.InputError` if that is not said by True or False."""
+    if not isinstance(mode, (bool, np.bool_)):
+        raise InputError(f"mode is {mode!r}, allowed are True and False.")
+    return bool(mode)

@@ -90,6 +90,14 @@ class InferenceTile(ManualTile):
             drawn = self._drawn_out_noise("backward", self.in_size, "backward_out_noise_std")
             self.buffers["backward_out_noise_values"] = drawn
 
+    def switch_noise_management_off(self) -> None:
+        """Take the inputs of the forward pass as they are from now on; a running peak is dropped."""
+        super().switch_noise_management_off()
+        name = AVERAGES["forward"]
+        self.buffers.pop(name, None)
+        self._layout = {key: value for key, value in self._layout.items() if key != name}
+        self._fixed = self._fixed | {"the averaging of forward.noise_management": False}
+
     def _average(self, way: str) -> Scalar | None:
         """The running peak so far, None without averaging."""
         stored = self.buffers.get(AVERAGES[way])

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from refsim.errors import StateError
+from refsim.errors import InputError, StateError
 from refsim.spec.sums import Array, Scalar
 
 from .estimators import Estimator
@@ -128,7 +128,11 @@ class QuantisationManager:
         ------
         StateError
             If the new state needs a range and there is none.
+        InputError
+            If it is no :class:`RangeState`.
         """
+        if not isinstance(state, RangeState):
+            raise InputError(f"state is {state!r}, allowed are members of RangeState.")
         if state in (RangeState.FIX, RangeState.LEARN) and not self.initialised:
             raise StateError(
                 f"{self.quantiser.name} has no range to {'fix' if state is RangeState.FIX else 'learn'}; "

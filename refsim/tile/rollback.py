@@ -13,7 +13,7 @@ class _Kept:
     """The state of a part as it was."""
 
     def __init__(self, part: Holder, weights: bool) -> None:
-        self.attributes = [(owner, dict(vars(owner))) for owner in _owners(part)]
+        self.attributes = [(owner, _attributes(owner)) for owner in _owners(part)]
         self.tables = [(t, dict(t)) for t in (part.parameters, part.buffers, part.gradients)]
         self.values = [
             (array, array.copy())
@@ -33,6 +33,11 @@ class _Kept:
             table.update(content)
         for array, values in self.values:
             array[...] = values
+
+
+def _attributes(owner: object) -> dict[str, Any]:
+    """The attributes; lists are copied, for they may be added to."""
+    return {k: list(v) if isinstance(v, list) else v for k, v in vars(owner).items()}
 
 
 def _owners(part: Any) -> Iterator[object]:

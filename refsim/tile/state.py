@@ -12,14 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsim import backends
-from refsim.config import PrePostProcessingRPU, WeightRemapType
+from refsim.config import NoiseManagementType, PrePostProcessingRPU, WeightRemapType
 from refsim.errors import ConfigError, InputError, RangeError, ShapeError, StateError
 from refsim.random import STREAMS, checked_seed
 from refsim.spec.sums import Array, Scalar
 
 from . import state_dict
 from .arrays import as_array, as_scalar, of_shape
-from .holder import Holder
+from .holder import Holder, checked_mode
 from .settings import DATA_TYPES, typed
 
 FIXED_AT_CREATION = (
@@ -204,7 +204,7 @@ class Tile(Holder):
 
     def train(self, mode: bool = True) -> Self:
         """Switch to training; returns the tile."""
-        self.training = mode
+        self.training = checked_mode(mode)
         return self
 
     def eval(self) -> Self:
@@ -246,6 +246,10 @@ class Tile(Holder):
                 f"{self.name} has no input range; set pre_post.input_range.enable=True."
             )
         stored[0] = self.checked_range(np.abs(as_scalar(value, self.dtype, "input_range")))
+
+    def switch_noise_management_off(self) -> None:
+        """Take the inputs of the forward pass as they are from now on."""
+        self.config.forward.noise_management = NoiseManagementType.NONE
 
     def enable_input_range(self) -> None:
         """Give a tile without an input range one that is not learned, from ``init_value`` on."""

@@ -77,7 +77,9 @@ def test_what_is_missing_comes_with_advice(monkeypatch: pytest.MonkeyPatch) -> N
     found = by_topic()
     assert found["scipy"].advice == "pip install --force-reinstall refsim"
     assert "pip install 'refsim[cuda]'" in found["extra cuda"].advice
-    assert found["extra plot"].advice == "needed for refsim train --plot; pip install 'refsim[plot]'"
+    assert (
+        found["extra plot"].advice == "needed for refsim train --plot; pip install 'refsim[plot]'"
+    )
 
 
 def test_a_cache_that_cannot_be_written_comes_with_advice(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -80,8 +80,8 @@ def get_num_threads() -> int:
 
 def set_num_threads(n: int) -> None:
     """Sets the number of threads that large operations use."""
-    if n < 1:
-        raise InputError(f"n is {n}; the number of threads must be a positive integer.")
+    if type(n) is not int or n < 1:
+        raise InputError(f"n is {n!r}; the number of threads must be a positive integer.")
     _pool.resize(n)
 
 
