@@ -88,7 +88,7 @@ def calibrate_input_ranges(
 
     Notes
     -----
-    The last forward pass of each tile is then that of the last batch, so a new one belongs before the next backward pass.
+    The last forward pass of each tile is then that of the last batch: run a new one before the next backward pass.
 
     Examples
     --------
