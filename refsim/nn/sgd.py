@@ -247,11 +247,10 @@ def _chosen(names: Any, known: set[str]) -> list[str] | None:
     """The names of the parameters of a group, None for all."""
     if names is None:
         return None
-    listed = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else []
-    if not listed or not all(isinstance(name, str) and name in known for name in listed):
-        shown = listed or names
+    listed = list(names) if isinstance(names, Iterable) and not isinstance(names, str) else [names]
+    if isinstance(names, str) or not all(isinstance(n, str) and n in known for n in listed):
         raise ConfigError(
-            f"parameters of SGD is {shown!r}, allowed are lists of {', '.join(sorted(known))}."
+            f"parameters of SGD is {names!r}, allowed are lists of {', '.join(sorted(known))}."
         )
     return listed
 
