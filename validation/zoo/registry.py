@@ -10,7 +10,7 @@ from refsim.conformance.adapters import Capabilities
 from refsim.conformance.admissible import FLOAT32
 from refsim.conformance.cases import FEATURES
 
-from .adapter import TILES, ZooAdapter
+from .adapter import ZooAdapter
 
 __all__ = ["RIGHT", "WRONG", "Wrong", "capabilities", "mistake"]
 

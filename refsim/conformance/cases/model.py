@@ -27,7 +27,7 @@ class SGDSettings:
     nesterov: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One step of a case, in this order: reload, forward, backward, update.
 
@@ -55,7 +55,7 @@ class Step:
     noise: Mapping[str, Array] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """What an implementation is asked to do.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -16,12 +17,11 @@ from refsim.conformance.admissible import (
     judge_backward,
     judge_forward,
     judge_state,
-    judge_update,
 )
-from refsim.conformance.admissible import SGDSettings as Settings
 from refsim.conformance.cases import Case, Step
-from refsim.errors import InputError, RefsimError, ShapeError, StateError
+from refsim.errors import InputError, RangeWarning, RefsimError, ShapeError, StateError
 
+from .budget import FlipBudget
 from .finding import STATE, Finding
 from .play import Observation, Recording
 from .reference import Reference, anchored, passes
@@ -62,7 +62,9 @@ class Verdict:
         return self.findings[0] if self.findings else None
 
 
-def judge(recording: Recording, profile: Profile = FLOAT32) -> Verdict:
+def judge(
+    recording: Recording, profile: Profile = FLOAT32, flips: FlipBudget | None = None
+) -> Verdict:
     """Whether an implementation did what a right one may do.
 
     Parameters
@@ -71,6 +73,8 @@ def judge(recording: Recording, profile: Profile = FLOAT32) -> Verdict:
         A case, and what the implementation did in it.
     profile
         The arithmetic that it declares.
+    flips
+        A budget in which flips of codes are counted.
 
     Returns
     -------
@@ -79,16 +83,19 @@ def judge(recording: Recording, profile: Profile = FLOAT32) -> Verdict:
         overflows, a range of 0) ends the verdict without a finding.
     """
     verdict = Verdict()
-    with np.errstate(all="ignore"):
-        _Judge(recording.case, profile, verdict).run(recording)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RangeWarning)
+        _Judge(recording.case, profile, verdict, flips).run(recording)
     return verdict
 
 
 class _Judge:
     """The verdict on one recording as it grows."""
 
-    def __init__(self, case: Case, profile: Profile, verdict: Verdict) -> None:
-        self.case, self.profile, self.verdict = case, profile, verdict
+    def __init__(
+        self, case: Case, profile: Profile, verdict: Verdict, flips: FlipBudget | None
+    ) -> None:
+        self.case, self.profile, self.verdict, self.flips = case, profile, verdict, flips
         self.tile = case.tile()
         self.expected: Mapping[str, Any] = self.tile.state_dict()
         self.carried: Mapping[str, Any] = {}
@@ -129,6 +136,8 @@ class _Judge:
         self.verdict.judged += 1
         for report in self._reports(step, seen, reference):
             self._enter(report)
+        if self.flips is not None and not self.verdict.findings:
+            self.flips.count(self.tile, self.case, seen, reference)
         self._advance(seen, reference)
         return True
 
@@ -160,12 +169,9 @@ class _Judge:
                     step.dy,
                     gradients,
                     self.profile,
-                    before=self.carried,
                     **given,
                 )
             )
-        if seen.after is not None:
-            checks.append(lambda: self._updated(seen))
         for check in checks:
             try:
                 yield check()
@@ -187,23 +193,6 @@ class _Judge:
             text = f"a range that is not learned has the gradient {_shown(got['input_range'])}"
             self._found("IR-8", "range_gradient", "violation", text)
         return {name: value for name, value in got.items() if name in own}
-
-    def _updated(self, seen: Observation) -> Report:
-        assert seen.after is not None
-        tile = anchored(self.case, seen.passed, self.tile)
-        settings = Settings(**vars(self.case.sgd))
-        gradients = {
-            k: v for k, v in (seen.gradients or {}).items() if k != "input"
-        } or self.carried
-        report, self.velocity = judge_update(
-            tile,
-            gradients,
-            seen.after,
-            self.profile,
-            settings=settings,
-            velocity=self.velocity,
-        )
-        return report
 
     def _enter(self, report: Report) -> None:
         self.verdict.reports.append(report)

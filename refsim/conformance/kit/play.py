@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observation:
     """What an implementation did in one step.
 
@@ -46,7 +46,7 @@ class Observation:
     after: Arrays | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recording:
     """A case and what an implementation did in it, step by step.
 
@@ -62,7 +62,7 @@ class Recording:
 
     case: Case
     observations: tuple[Observation, ...] = ()
-    failure: TargetFailure | None = field(default=None, compare=False)
+    failure: TargetFailure | None = None
 
     def until(self, step: int) -> Recording:
         """The recording up to a step, that one included."""
