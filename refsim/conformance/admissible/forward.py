@@ -76,8 +76,7 @@ def _scaled_input(p: Problem, flow: Flow) -> Interval:
 def _with_common_range(p: Problem) -> Interval:
     """The scaled input where clip and division have the same unknown range: ``r / r`` is 1, but for a reciprocal."""
     assert p.r is not None
-    one = p.A.widened(point(1.0), 2) if p.A.profile.reciprocal else point(1.0)
-    return p.A.clip(p.A.quotient(p.x, p.r), one)
+    return p.A.clip(p.A.quotient(p.x, p.r), p.A.ratio_of_equals)
 
 
 def _divisor(p: Problem, flow: Flow, v: Interval) -> Interval:
