@@ -8,13 +8,16 @@ from typing import Any
 
 import numpy as np
 
+from refsim.config import WeightModifierType
 from refsim.errors import InputError, ShapeError
-from refsim.tile import TorchInferenceTile
+from refsim.tile import QuantizedTorchInferenceTile, TorchInferenceTile
+from refsim.tile.quantised_periphery import BIAS, OUTPUT, SCALE
 
 from .backward import backward
 from .flow import Flow
 from .forward import forward
 from .interval import point
+from .plan import quantised_entries
 from .problem import NOISE, Problem, arrays, problem
 from .profile import FLOAT32, Profile
 from .report import Report, verdict
@@ -27,6 +30,11 @@ GRADIENTS = {
     "bias": "bias_gradient",
     "out_scaling_alpha": "out_scaling_gradient",
     "input_range": "range_gradient",
+    **{
+        f"{name}.{part}": f"{name}_{part}_gradient"
+        for name in (SCALE, BIAS, OUTPUT)
+        for part in ("delta", "zero_float")
+    },
 }
 """The stage of each gradient by the name that the tile gives it."""
 
@@ -190,6 +198,16 @@ def _fitting(value: object, like: Any, name: str) -> Any:
     return array
 
 
+def _twin(tile: TorchInferenceTile) -> TorchInferenceTile:
+    """A copy with a range and a weight of its own; the schedules of its quantisers go on."""
+    twin = copy.deepcopy(tile)
+    if not isinstance(twin, QuantizedTorchInferenceTile):
+        return twin.eval()
+    twin.config.pre_post.input_range.init_from_data = 0
+    twin.config.modifier.type = WeightModifierType.NONE
+    return twin
+
+
 def _expected(
     tile: TorchInferenceTile,
     x: object,
@@ -198,7 +216,7 @@ def _expected(
     dy: object | None,
 ) -> dict[str, Any]:
     """The stages of a copy of the tile, for the verdict that all bits agree."""
-    twin = copy.deepcopy(tile).eval()
+    twin = _twin(tile)
     twin.zero_grad()
     twin.parameters["weight"][...] = p.weight.lo
     stored = twin.value("input_range")
@@ -207,6 +225,7 @@ def _expected(
     used = {name: np.asarray((noise or {})[name]) for name in NOISE if name in p.noise}
     _, trace = twin.forward(x, noise=used, trace=True)
     found = {stage.name: stage.value for stage in trace}
+    found |= quantised_entries(twin)
     if dy is not None:
         dx, back = twin.backward(dy, trace=True)
         found |= {stage.name: stage.value for stage in back}
