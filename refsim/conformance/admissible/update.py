@@ -36,7 +36,7 @@ class SGDSettings:
         If one is impossible.
     """
 
-    lr: float
+    lr: float = 0.05
     momentum: float = 0.0
     dampening: float = 0.0
     weight_decay: float = 0.0

@@ -10,21 +10,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsim.config import RPUDataType
+from refsim.conformance.admissible.update import SGDSettings
 
 __all__ = ["Case", "SGDSettings", "Step"]
 
 Array = NDArray[Any]
-
-
-@dataclass(frozen=True)
-class SGDSettings:
-    """Settings of stochastic gradient descent (clause OP-1), named as in :class:`refsim.SGD`."""
-
-    lr: float = 0.05
-    momentum: float = 0.0
-    dampening: float = 0.0
-    weight_decay: float = 0.0
-    nesterov: bool = False
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,6 +17,7 @@ from refsim.conformance.admissible import (
     judge_backward,
     judge_forward,
     judge_state,
+    judge_update,
 )
 from refsim.conformance.cases import Case, Step
 from refsim.errors import InputError, RangeWarning, RefsimError, ShapeError, StateError
@@ -169,9 +170,12 @@ class _Judge:
                     step.dy,
                     gradients,
                     self.profile,
+                    before=self.carried,
                     **given,
                 )
             )
+        if seen.after is not None:
+            checks.append(lambda: self._updated(seen))
         for check in checks:
             try:
                 yield check()
@@ -193,6 +197,22 @@ class _Judge:
             text = f"a range that is not learned has the gradient {_shown(got['input_range'])}"
             self._found("IR-8", "range_gradient", "violation", text)
         return {name: value for name, value in got.items() if name in own}
+
+    def _updated(self, seen: Observation) -> Report:
+        assert seen.after is not None
+        tile = anchored(self.case, seen.passed, self.tile)
+        gradients = {
+            k: v for k, v in (seen.gradients or {}).items() if k != "input"
+        } or self.carried
+        report, self.velocity = judge_update(
+            tile,
+            gradients,
+            seen.after,
+            self.profile,
+            settings=self.case.sgd,
+            velocity=self.velocity,
+        )
+        return report
 
     def _enter(self, report: Report) -> None:
         self.verdict.reports.append(report)

@@ -1,0 +1,2 @@
+from .unions import pieces
+def searched(*a): raise NotImplementedError
