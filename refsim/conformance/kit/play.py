@@ -91,19 +91,36 @@ def play(target: Adapter, case: Case) -> Recording:
         If the target does not have the configuration.
     """
     seen: list[Observation] = []
-    handle = None
+    handle = failure = None
     try:
         handle = target.create(case.config, case.weight, case.bias, case.state)
         for step in case.steps:
             if step.reload:
-                handle = target.load(case.config, target.save(handle))  # type: ignore[attr-defined]
+                handle = _reloaded(target, case, handle)
             seen.append(_observed(target, handle, case, step))
-    except TargetFailure as failure:
-        return Recording(case, tuple(seen), failure)
+    except TargetFailure as error:
+        failure = error
     finally:
-        if handle is not None and hasattr(target, "close"):
-            target.close(handle)
-    return Recording(case, tuple(seen))
+        lost = _closed(target, handle)
+    return Recording(case, tuple(seen), failure or lost)
+
+
+def _reloaded(target: Adapter, case: Case, handle: Any) -> Any:
+    saved = target.save(handle)  # type: ignore[attr-defined]
+    new = target.load(case.config, saved)  # type: ignore[attr-defined]
+    _closed(target, handle)
+    return new
+
+
+def _closed(target: Adapter, handle: Any) -> TargetFailure | None:
+    """How closing failed, None if it did not."""
+    if handle is None or not hasattr(target, "close"):
+        return None
+    try:
+        target.close(handle)
+    except TargetFailure as failure:
+        return failure
+    return None
 
 
 def _observed(target: Adapter, handle: Any, case: Case, step: Step) -> Observation:
