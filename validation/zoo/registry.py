@@ -12,7 +12,7 @@ from refsim.conformance.cases import FEATURES
 
 from .adapter import ZooAdapter
 
-__all__ = ["RIGHT", "WRONG", "Wrong", "capabilities", "mistake"]
+__all__ = ["WRONG", "Wrong", "capabilities", "mistake"]
 
 CLASSES: Final = frozenset(
     {"quantised_tile", "inference_tile", "custom_tile", "floating_point_tile"}
