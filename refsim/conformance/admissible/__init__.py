@@ -8,6 +8,7 @@ from .judge import judge_backward, judge_forward
 from .profile import BINARY32, BINARY64, FLOAT32, FLOAT64, Format, Profile, float32_in_order
 from .report import Example, Report, StageVerdict
 from .rounding import Margin
+from .state import judge_state
 
 __all__ = [
     "BINARY32",
@@ -25,4 +26,5 @@ __all__ = [
     "float32_in_order",
     "judge_backward",
     "judge_forward",
+    "judge_state",
 ]

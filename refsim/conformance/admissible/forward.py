@@ -51,12 +51,33 @@ def _power_of_two(shown: Floats) -> float:
     return 2.0 ** round(np.log2(number)) if 1 <= number < 2.0**64 else 1.0
 
 
+def _range(p: Problem, flow: Flow) -> None:
+    """The range, and the standard deviation that it is initialised from."""
+    if p.start is None:
+        return
+    if p.start.deviation is not None:
+        flow.add("SU-7", "deviation", p.start.deviation)
+    for each in p.start.ranges:
+        flow.add("IR-1", "input_range", each)
+
+
 def _scaled_input(p: Problem, flow: Flow) -> Interval:
+    _range(p, flow)
     if p.r is None:
         c = flow.add("IR-2", "clipped_input", p.x)
         return flow.add("IR-3", "scaled_input", c)
-    c = flow.add("IR-2", "clipped_input", p.A.clip(p.x, point(np.abs(p.r.lo))))
+    bound = Interval(p.r.least_magnitude, p.r.magnitude)
+    c = flow.add("IR-2", "clipped_input", p.A.clip(p.x, bound))
+    if p.uncertain_range and "clipped_input" not in flow.given:
+        return flow.add("IR-3", "scaled_input", _with_common_range(p))
     return flow.add("IR-3", "scaled_input", p.A.quotient(c, p.r))
+
+
+def _with_common_range(p: Problem) -> Interval:
+    """The scaled input where clip and division have the same unknown range: ``r / r`` is 1, but for a reciprocal."""
+    assert p.r is not None
+    one = p.A.widened(point(1.0), 2) if p.A.profile.reciprocal else point(1.0)
+    return p.A.clip(p.A.quotient(p.x, p.r), one)
 
 
 def _divisor(p: Problem, flow: Flow, v: Interval) -> Interval:

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import copy
+import warnings
 from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
 
-from refsim.errors import InputError, ShapeError
+from refsim.config import WeightModifierType
+from refsim.errors import InputError, RangeWarning, ShapeError
 from refsim.tile import TorchInferenceTile
 
 from .backward import backward
@@ -56,7 +58,7 @@ def judge_forward(
         The noise that it used, for all that is switched on, as for ``tile.forward``.
     stages
         Intermediates of the implementation, named as in a trace: what follows is judged from them, so that the first
-        clause that breaks is found. ``input_range`` and ``effective_weight`` are taken as they are.
+        clause that breaks is found. ``effective_weight`` is taken as it is.
 
     Returns
     -------
@@ -68,7 +70,8 @@ def judge_forward(
     InputError, ShapeError
         If an array does not fit, or noise that is switched on is missing.
     StateError
-        If the pass depends on a range or a weight that only the implementation knows, or if a sum overflows.
+        If the pass depends on a weight that only the implementation knows, or if a sum overflows; a
+        :class:`~refsim.RangeError` if the range cannot be divided by.
 
     Examples
     --------
@@ -198,15 +201,20 @@ def _expected(
     dy: object | None,
 ) -> dict[str, Any]:
     """The stages of a copy of the tile, for the verdict that all bits agree."""
-    twin = copy.deepcopy(tile).eval()
+    twin = copy.deepcopy(tile)
     twin.zero_grad()
     twin.parameters["weight"][...] = p.weight.lo
+    twin.config.modifier.type = WeightModifierType.NONE
     stored = twin.value("input_range")
-    if stored is not None and p.r is not None:
+    if stored is not None and p.r is not None and not p.uncertain_range:
         stored[0] = p.r.lo[0]
+        twin.eval()
     used = {name: np.asarray((noise or {})[name]) for name in NOISE if name in p.noise}
-    _, trace = twin.forward(x, noise=used, trace=True)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RangeWarning)
+        _, trace = twin.forward(x, noise=used, trace=True)
     found = {stage.name: stage.value for stage in trace}
+    found |= {} if p.start is None else p.start.own
     if dy is not None:
         dx, back = twin.backward(dy, trace=True)
         found |= {stage.name: stage.value for stage in back}

@@ -15,6 +15,7 @@ from refsim.tile.core import DATA_MANAGED
 from refsim.tile.settings import DATA_TYPES, Core, Range
 
 from .arithmetic import Arithmetic
+from .initial_range import RangeStart, range_start
 from .interval import Floats, Interval, point
 from .profile import Profile
 
@@ -41,7 +42,8 @@ class Converter:
 class Problem:
     """A batch, the state of a tile, and its settings in the format of a profile.
 
-    ``core`` and ``range`` hold the settings in float64, of which only those that are not rounded are used.
+    ``core`` and ``range`` hold the settings in float64, of which only those that are not rounded are used. ``start``
+    says what the range may be, ``r`` is the one to go on with.
     """
 
     A: Arithmetic
@@ -56,6 +58,7 @@ class Problem:
     dac: Converter
     adc: Converter
     noise: Mapping[str, Floats] = field(default_factory=dict)
+    start: RangeStart | None = None
 
     @property
     def managed(self) -> bool:
@@ -66,6 +69,11 @@ class Problem:
     def absolute(self) -> bool:
         """Whether noise management takes magnitudes."""
         return self.core.noise_management == NoiseManagementType.ABS_MAX
+
+    @property
+    def uncertain_range(self) -> bool:
+        """Whether the range is an interval, which is positive then."""
+        return self.r is not None and bool(self.r.lo[0] < self.r.hi[0])
 
     def has_pass(self, pass_: int) -> bool:
         """Whether there is noise for one more pass; the implementation made none without."""
@@ -111,15 +119,16 @@ def problem(
     ranged = tile_settings.input_range(
         p, choices.gradient_scale_applies, WIDE, choices.output_percentage_of
     )
-    rows = _rows(x, tile.in_size)
+    rows = point(A.format.rounded(_rows(x, tile.in_size)))
+    start = None if ranged is None else range_start(A, tile, ranged, rows, stages)
     level = tile.buffers.get("out_noise_values")
     eta = A.setting(core.adc.noise) if level is None else point(level)
     state = {name: _state(tile, name) for name in ("mapping_scales", "out_scaling_alpha", "bias")}
     return Problem(
         A,
-        point(A.format.rounded(rows)),
+        rows,
         _weight(tile, stages),
-        None if ranged is None else _range(tile, ranged, rows, stages),
+        None if start is None else start.used(stages),
         state["mapping_scales"],
         state["out_scaling_alpha"],
         state["bias"],
@@ -127,7 +136,8 @@ def problem(
         ranged,
         _converter(A, core.dac, A.setting(core.dac.noise)),
         _converter(A, core.adc, eta),
-        _noise(core, noise, len(rows), tile),
+        _noise(core, noise, len(rows.lo), tile),
+        start,
     )
 
 
@@ -157,25 +167,6 @@ def _rows(x: object, columns: int) -> Floats:
 def _state(tile: TorchInferenceTile, name: str) -> Interval | None:
     value = tile.value(name)
     return None if value is None else point(value)
-
-
-def _range(
-    tile: TorchInferenceTile, s: Range, rows: Floats, stages: Mapping[str, Floats]
-) -> Interval:
-    if "input_range" in stages:
-        r = stages["input_range"].reshape(1)
-    else:
-        stored = tile.value("input_range")
-        assert stored is not None
-        counted = tile.buffers["input_range_update_idx"][0]
-        if tile.training and len(rows) and counted < s.init_batches:
-            raise StateError(
-                "the range is still being initialised from data; give the one that was used as "
-                "stages['input_range'], or judge in eval mode."
-            )
-        r = stored.astype(np.float64)
-    tile.checked_range(r[0])
-    return point(r)
 
 
 def _weight(tile: TorchInferenceTile, stages: Mapping[str, Floats]) -> Interval:

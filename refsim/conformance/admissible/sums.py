@@ -10,13 +10,13 @@ from .arithmetic import Arithmetic
 from .interval import Floats, Interval, outward
 from .profile import BINARY64, Profile
 
-__all__ = ["matrix_product", "total"]
+__all__ = ["matrix_product", "own_error", "total"]
 
 OWN = BINARY64.unit
 CHUNK = 2**22
 
 
-def _own(n: int) -> float:
+def own_error(n: int) -> float:
     """Bound of the relative error of a float64 sum of ``n`` products, and some more for what is done with it."""
     return (n + 4) * OWN / (1 - (n + 4) * OWN)
 
@@ -33,10 +33,10 @@ def total(A: Arithmetic, a: Interval, axis: int | None = None, roundings: int = 
     [1.0, 1.0000001192092896]
     """
     n = a.lo.size if axis is None else a.lo.shape[axis]
-    magnitude = a.magnitude.sum(axis=axis) * (1 + 2 * _own(n))
+    magnitude = a.magnitude.sum(axis=axis) * (1 + 2 * own_error(n))
     roundings = max(n - 1, 0) + roundings
-    bound = (A.profile.gamma(roundings) + _own(n)) * magnitude + n * A.format.least
-    bound = bound * (1 + 2 * _own(4))
+    bound = (A.profile.gamma(roundings) + own_error(n)) * magnitude + n * A.format.least
+    bound = bound * (1 + 2 * own_error(4))
     lo, hi = a.lo.sum(axis=axis), a.hi.sum(axis=axis)
     return A.rounded(_around(lo, hi, bound, _exact_total(A, a, magnitude)))
 
@@ -71,13 +71,13 @@ def matrix_product(A: Arithmetic, a: Interval, b: Interval) -> Interval:
         radius = radius + ar @ (np.abs(bm) + br).T
     if br.any():
         radius = radius + np.abs(am) @ br.T
-    grow = 1 + 2 * _own(K)
+    grow = 1 + 2 * own_error(K)
     radius, size = radius * grow, size * grow
     magnitude = (size + radius) * grow
     error = profile.gamma(K) * magnitude
     if profile.lanes is not None:
         error = np.minimum(error, _error_in_order(profile, am, bm, magnitude, radius))
-    error, own = error + K * A.format.least, _own(K) * size + K * 2.0**-1074
+    error, own = error + K * A.format.least, own_error(K) * size + K * 2.0**-1074
     exact, own_exact = _exact(A, am, ar, bm, br, magnitude)
     bound = np.where(exact, 0.0, error) + np.where(own_exact, 0.0, own) + radius
     bound = np.where(bound > 0, np.nextafter(bound * grow, np.inf), 0.0)
@@ -136,10 +136,10 @@ def _error_in_order(
     rows = max(1, CHUNK // max(1, K * len(bm)))
     nodes = [_node_sizes(am[i : i + rows], bm, lanes) for i in range(0, len(am), rows)]
     sizes = np.concatenate(nodes) if nodes else np.zeros_like(magnitude)
-    below = profile.gamma(K) * magnitude + radius + _own(K) * magnitude
+    below = profile.gamma(K) * magnitude + radius + own_error(K) * magnitude
     steps = K + 2 * lanes
-    bound = profile.accumulator.unit * (sizes * (1 + 2 * _own(K)) + magnitude + steps * below)
-    return np.asarray(bound * (1 + 2 * _own(8)))
+    bound = profile.accumulator.unit * (sizes * (1 + 2 * own_error(K)) + magnitude + steps * below)
+    return np.asarray(bound * (1 + 2 * own_error(8)))
 
 
 def _node_sizes(am: Floats, bm: Floats, lanes: int) -> Floats:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -63,6 +63,11 @@ class Recording:
     case: Case
     observations: tuple[Observation, ...] = ()
     failure: TargetFailure | None = field(default=None, compare=False)
+
+    def until(self, step: int) -> Recording:
+        """The recording up to a step, that one included."""
+        case = replace(self.case, steps=self.case.steps[: step + 1])
+        return Recording(case, self.observations[: step + 1], self.failure)
 
 
 def play(target: Adapter, case: Case) -> Recording:
