@@ -52,6 +52,7 @@ class FlipBudget:
     observed: int = 0
     expected: float = 0.0
     most: Any = field(default=None, repr=False)
+    _bound: float = field(default=np.inf, repr=False)
 
     @property
     def allowed(self) -> int:
@@ -68,9 +69,10 @@ class FlipBudget:
         io, stages = getattr(tile.config, "forward", None), own.stages
         if io is None or "rounded_output" not in stages or stages["product"].ndim != 2:
             return
-        step = float(core(io, WIDE, tile.config.choices.output_clip_mask).adc.step)
-        if step == 0:
+        adc = core(io, WIDE, tile.config.choices.output_clip_mask).adc
+        if adc.step == 0:
             return
+        step, self._bound = float(adc.step), float(adc.bound)
         flipped = self._flipped(seen, own, step)
         self.codes += flipped.size
         self.expected += float(self._probability(stages, step).sum())
@@ -114,4 +116,5 @@ class FlipBudget:
         level = stages["product"].astype(float) / step
         distance = np.abs(np.abs(level - np.floor(level)) - 0.5)
         chance = special.erfc(distance / (np.sqrt(2.0) * np.maximum(sigma, 1e-30)))
-        return np.where(reach.hi > reach.lo, chance, 0.0)
+        near = np.abs(stages["product"]) <= self._bound + step
+        return np.where(near & (reach.hi > reach.lo), chance, 0.0)

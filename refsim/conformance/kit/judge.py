@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -156,26 +157,20 @@ class _Judge:
 
     def _reports(self, step: Step, seen: Observation, reference: Reference) -> Iterator[Report]:
         """The sets of everything that the implementation showed in a step."""
-        given = {"noise": step.noise, "stages": _known(seen.stages, reference.stages)}
-        checks = [
-            lambda: judge_forward(self.tile, step.x, seen.output, self.profile, **given),
-            lambda: judge_state(self.tile, step.x, seen.passed, self.profile, **given),
+        given: dict[str, Any] = {
+            "noise": step.noise,
+            "stages": _known(seen.stages, reference.stages),
+        }
+        checks: list[Callable[[], Report]] = [
+            partial(judge_forward, self.tile, step.x, seen.output, self.profile, **given),
+            partial(judge_state, self.tile, step.x, seen.passed, self.profile, **given),
         ]
         if step.dy is not None and reference.gradients is not None:
             gradients = self._gradients(seen.gradients or {}, reference.gradients)
-            checks.append(
-                lambda: judge_backward(
-                    self.tile,
-                    step.x,
-                    step.dy,
-                    gradients,
-                    self.profile,
-                    before=self.carried,
-                    **given,
-                )
-            )
+            arguments = self.tile, step.x, step.dy, gradients, self.profile
+            checks.append(partial(judge_backward, *arguments, before=self.carried, **given))
         if seen.after is not None:
-            checks.append(lambda: self._updated(seen))
+            checks.append(partial(self._updated, seen))
         for check in checks:
             try:
                 yield check()

@@ -10,12 +10,19 @@ from typing import Any, Final
 
 import numpy as np
 
-from refsim.conformance.cases import Case, SGDSettings, Step
+from refsim.conformance.cases import Case, Step
 from refsim.errors import RefsimError
 
 __all__ = ["SIMPLER"]
 
 FEW: Final = 8
+PLAIN_SGD: Final[tuple[dict[str, Any], ...]] = (
+    {"nesterov": False},
+    {"nesterov": False, "momentum": 0.0, "dampening": 0.0},
+    {"dampening": 0.0},
+    {"weight_decay": 0.0},
+    {"lr": 1.0},
+)
 QUIET: Final[dict[str, Any]] = {
     "inp_res": -1.0,
     "out_res": -1.0,
@@ -141,17 +148,17 @@ def _less_asked(case: Case) -> Iterator[Case]:
     for number, step in enumerate(case.steps):
         plainer: list[dict[str, Any]] = [{"reload": False}, {"update": False}, {"dy": None}]
         for change in [*plainer, {"training": False}]:
-            ((name, off),) = change.items()
-            if getattr(step, name) is not off:
+            ((name, plain),) = change.items()
+            if getattr(step, name) is not plain:
                 yield _with(case, number, replace(step, **change))
     if case.bias is not None:
         yield replace(case, bias=None)
     for name in case.state:
         yield replace(case, state={k: v for k, v in case.state.items() if k != name})
-    for field in fields(SGDSettings):
-        off: Any = 1.0 if field.name == "lr" else (False if field.name == "nesterov" else 0.0)
-        if getattr(case.sgd, field.name) != off:
-            yield replace(case, sgd=replace(case.sgd, **{field.name: off}))
+    for change in PLAIN_SGD:
+        sgd = replace(case.sgd, **change)
+        if sgd != case.sgd:
+            yield replace(case, sgd=sgd)
 
 
 def _less_configured(case: Case) -> Iterator[Case]:
