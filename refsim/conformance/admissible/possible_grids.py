@@ -78,9 +78,7 @@ def _parameters(
     """Stored step and place of zero over a range, QU-3 to QU-5."""
     if plan.quantiser.symmetric:
         lower = lo if signed else point(0.0)
-        size = Interval(
-            np.fmax(lower.least_magnitude, hi.lo), np.fmax(lower.magnitude, hi.hi)
-        )
+        size = Interval(np.fmax(lower.least_magnitude, hi.lo), np.fmax(lower.magnitude, hi.hi))
         return _stored(A, plan, single(A.quotient(size, most))), None
     step = A.quotient(A.difference(hi, lo), most)
     zero = A.quotient(A.difference(point(0.0), lo), step)

@@ -1,2 +1,5 @@
-from .unions import pieces
-def searched(*a): raise NotImplementedError
+from __future__ import annotations
+
+
+def searched(*a):
+    raise NotImplementedError
