@@ -10,9 +10,9 @@ from refsim.conformance.adapters import Capabilities
 from refsim.conformance.admissible import FLOAT32
 from refsim.conformance.cases import FEATURES
 
-from .adapter import TILES, ZooAdapter
+from .adapter import ZooAdapter
 
-__all__ = ["RIGHT", "WRONG", "Wrong", "capabilities", "mistake"]
+__all__ = ["WRONG", "Wrong", "capabilities", "mistake"]
 
 CLASSES: Final = frozenset(
     {"quantised_tile", "inference_tile", "custom_tile", "floating_point_tile"}

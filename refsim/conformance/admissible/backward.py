@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import quantised_periphery
 from .flow import Flow
 from .forward import shortcut
 from .interval import Interval, Mask, hull, point, where
@@ -18,9 +19,7 @@ ZERO = point(0.0)
 
 def backward(p: Problem, flow: Flow, g: Interval) -> None:
     """Enter the sets of all stages of the way back; the flow holds those of the forward pass."""
-    rest = _through_periphery(p, flow, g)
-    kappa = flow.value("output_factor") if "output_factor" in flow else None
-    gz = rest if kappa is None else p.A.product(rest, kappa)
+    gz, rest = _through_periphery(p, flow, g)
     gz = flow.add("PP-1", "core_output_gradient", gz)
     if shortcut(p, flow):
         _after_shortcut(p, flow)
@@ -29,7 +28,16 @@ def backward(p: Problem, flow: Flow, g: Interval) -> None:
     _through_range(p, flow, rest, dv)
 
 
-def _through_periphery(p: Problem, flow: Flow, g: Interval) -> Interval:
+def _through_periphery(p: Problem, flow: Flow, g: Interval) -> tuple[Interval, Interval]:
+    """Gradient of the core output, and what the range needs of that of the output."""
+    if p.quantisers is not None:
+        return quantised_periphery.through_periphery(p, flow, g)
+    rest = _through_scales(p, flow, g)
+    kappa = flow.value("output_factor") if "output_factor" in flow else None
+    return rest if kappa is None else p.A.product(rest, kappa), rest
+
+
+def _through_scales(p: Problem, flow: Flow, g: Interval) -> Interval:
     """Gradient before the learned output scale, and those of bias and output scale."""
     if p.bias is not None:
         flow.add("SU-3", "bias_gradient", total(p.A, g, axis=0))

@@ -6,6 +6,7 @@ import numpy as np
 
 from refsim.config import NoiseManagementType
 
+from . import quantised_periphery
 from .flow import Flow
 from .interval import Floats, Interval, booleans, hull, inward, point
 from .problem import Converter, Problem
@@ -196,7 +197,10 @@ def _column(a: Interval) -> Interval:
 
 
 def _periphery(p: Problem, flow: Flow, z: Interval) -> None:
-    """Scales and bias."""
+    """Scales and bias, on grids if they are quantised."""
+    if p.quantisers is not None:
+        quantised_periphery.periphery(p, flow, z)
+        return
     A, y, kappa, factor = p.A, z, p.scales, None
     if p.r is not None:
         kappa = p.r if p.scales is None else A.product(p.r, p.scales)

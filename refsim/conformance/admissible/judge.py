@@ -11,11 +11,13 @@ import numpy as np
 
 from refsim.errors import InputError, RangeWarning, ShapeError
 from refsim.tile import TorchInferenceTile
+from refsim.tile.quantised_periphery import BIAS, OUTPUT, SCALE
 
 from .backward import backward
 from .flow import Flow
 from .forward import forward
 from .interval import Floats, point
+from .plan import quantised_entries
 from .problem import NOISE, Problem, arrays, problem
 from .profile import FLOAT32, Profile
 from .report import Report, verdict
@@ -28,6 +30,11 @@ GRADIENTS = {
     "bias": "bias_gradient",
     "out_scaling_alpha": "out_scaling_gradient",
     "input_range": "range_gradient",
+    **{
+        f"{name}.{part}": f"{name}_{part}_gradient"
+        for name in (SCALE, BIAS, OUTPUT)
+        for part in ("delta", "zero_float")
+    },
 }
 """The stage of each gradient by the name that the tile gives it."""
 
@@ -231,12 +238,13 @@ def _expected(
     stored = twin.value("input_range")
     if stored is not None and p.r is not None and not p.uncertain_range:
         stored[0] = p.r.lo[0]
-        twin.eval()
+        twin.config.pre_post.input_range.init_from_data = 0
     used = {name: np.asarray((noise or {})[name]) for name in NOISE if name in p.noise}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RangeWarning)
         _, trace = twin.forward(x, noise=used, trace=True)
     found = {stage.name: stage.value for stage in trace}
+    found |= quantised_entries(twin)
     found |= {} if p.start is None else p.start.own
     found["effective_weight"] = p.modified.ideal
     if dy is not None:

@@ -9,7 +9,7 @@ import numpy as np
 
 from refsim.config import NoiseManagementType, RPUDataType
 from refsim.errors import InputError, ShapeError
-from refsim.tile import TorchInferenceTile
+from refsim.tile import QuantizedTorchInferenceTile, TorchInferenceTile
 from refsim.tile import settings as tile_settings
 from refsim.tile.core import DATA_MANAGED
 from refsim.tile.settings import DATA_TYPES, Core, Range
@@ -17,6 +17,7 @@ from refsim.tile.settings import DATA_TYPES, Core, Range
 from .arithmetic import Arithmetic
 from .initial_range import RangeStart, range_start
 from .interval import Floats, Interval, point
+from .plan import Plan, plans
 from .profile import Profile
 from .sums import matrix_product, sample_product
 from .weight import EffectiveWeight, effective_weight
@@ -24,6 +25,7 @@ from .weight import EffectiveWeight, effective_weight
 __all__ = ["Converter", "Problem", "arrays", "problem"]
 
 WIDE = DATA_TYPES[RPUDataType.DOUBLE]
+TILES = (TorchInferenceTile, QuantizedTorchInferenceTile)
 NOISE = ("inp_noise", "out_noise", "inp_sto_round", "out_sto_round")
 
 
@@ -45,7 +47,8 @@ class Problem:
     """A batch, the state of a tile, and its settings in the format of a profile.
 
     ``core`` and ``range`` hold the settings in float64, of which only those that are not rounded are used. ``start``
-    says what the range may be, ``r`` is the one to go on with.
+    says what the range may be, ``r`` is the one to go on with. ``quantisers`` says what the quantisers of a
+    quantised tile do, by name.
     """
 
     A: Arithmetic
@@ -62,6 +65,7 @@ class Problem:
     adc: Converter
     noise: Mapping[str, Floats] = field(default_factory=dict)
     start: RangeStart | None = None
+    quantisers: Mapping[str, Plan] | None = None
 
     @property
     def product_clause(self) -> str:
@@ -138,9 +142,10 @@ def problem(
     stages: Mapping[str, Floats],
 ) -> Problem:
     """The step that a tile is about to make; range and weight may come from the stages of the implementation."""
-    if type(tile) is not TorchInferenceTile:
+    if type(tile) not in TILES:
         raise InputError(
-            f"tile is a {type(tile).__name__}, allowed are tiles of the class TorchInferenceTile."
+            f"tile is a {type(tile).__name__}, allowed are tiles of the classes "
+            f"{' and '.join(each.__name__ for each in TILES)}."
         )
     A = Arithmetic(profile)
     tile.check_config()
@@ -169,6 +174,7 @@ def problem(
         _converter(A, core.adc, eta),
         _noise(core, noise, len(rows.lo), tile),
         start,
+        plans(tile) if isinstance(tile, QuantizedTorchInferenceTile) else None,
     )
 
 

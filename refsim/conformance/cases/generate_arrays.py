@@ -1,4 +1,4 @@
-"""Numbers of generated cases: at thresholds and one unit beside, at ties of both converters, at the ends of the range."""
+"""Numbers of generated cases: at thresholds and one unit beside, at ties of converters, at the ends of the range."""
 
 from __future__ import annotations
 
