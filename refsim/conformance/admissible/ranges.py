@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+
 import numpy as np
 
 from refsim.tile.estimators import AllMinMax, CurrentMinMax, RunningMinMax
@@ -132,5 +133,3 @@ def _moving(
         first = A.product_sum(fresh, new, A.product(kept, old))
         found.append(hull(first, A.product_sum(kept, old, A.product(fresh, new))))
     return found[0], found[1]
-
-

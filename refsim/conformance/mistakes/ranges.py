@@ -8,8 +8,9 @@ import numpy as np
 
 from refsim import spec
 from refsim.spec.range_search import _product_total, _squared_distance
-from tests.clauses.wrong import mistakes, one, zero
-from tests.clauses.wrong_core import up
+
+from .core import up
+from .mistake import mistakes, one, zero
 
 F64 = np.float64
 

@@ -7,7 +7,8 @@ from typing import Any
 import numpy as np
 
 from refsim import spec
-from tests.clauses.wrong import mistakes
+
+from .mistake import mistakes
 
 
 def sizes(split: Any) -> Any:

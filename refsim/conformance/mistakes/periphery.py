@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from refsim import spec
-from tests.clauses.wrong import mistakes, one, zero
-from tests.clauses.wrong_core import away, by_reciprocal, grid
+
+from .core import away, by_reciprocal, grid
+from .mistake import mistakes, one, zero
 
 # --- the input range ----------------------------------------------------------------------------
 

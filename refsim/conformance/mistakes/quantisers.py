@@ -7,8 +7,9 @@ from typing import Any
 import numpy as np
 
 from refsim import spec
-from tests.clauses.wrong import mistakes, one, zero
-from tests.clauses.wrong_core import away, up
+
+from .core import away, up
+from .mistake import mistakes, one, zero
 
 F32 = np.float32
 EDGE = F32(1e-8)

@@ -1,4 +1,4 @@
-"""Wrong writings of the clauses that an engineer might well produce; the checks must reject each."""
+"""A mistake: the function of the specification that it is made in, written wrongly."""
 
 from __future__ import annotations
 
@@ -14,7 +14,19 @@ Function = Callable[..., Any]
 
 @dataclass(frozen=True)
 class Wrong:
-    """One mistake in one clause: the specification with a function replaced."""
+    """One mistake in one clause.
+
+    Parameters
+    ----------
+    clause
+        The clause that is broken.
+    mistake
+        The mistake in a few words.
+    name
+        The function of the specification that it is made in.
+    function
+        The wrong function.
+    """
 
     clause: str
     mistake: str
@@ -23,6 +35,7 @@ class Wrong:
 
     @property
     def ops(self) -> SimpleNamespace:
+        """The specification with the function replaced."""
         right = {name: getattr(spec, name) for name in spec.__all__}
         return SimpleNamespace(**{**right, self.name: self.function})
 

@@ -10,7 +10,8 @@ import numpy as np
 from refsim import spec
 from refsim.spec.elementary import horner
 from refsim.spec.random import taylor
-from tests.clauses.wrong import mistakes
+
+from .mistake import mistakes
 
 F32 = np.float32
 
