@@ -34,7 +34,7 @@ def searched(
     method, name = plan.estimator.method, plan.name
     memory = {key: np.asarray(value, float) for key, value in plan.estimator.state().items()}
     rows, losses = in_rows(x, plan.quantiser.axis), None
-    first = _first(rows, memory)
+    first = _first(flow, name, rows, memory)
     if isinstance(method, GridSearch):
         clause = "RE-11"
         lo, hi, losses = grid_search(A, method, x, rows, first, memory)
@@ -42,19 +42,20 @@ def searched(
         assert isinstance(method, GoldenSection)
         clause = "RE-8"
         lo, hi = golden_section(A, flow, plan, x, rows, first)
-    lo, hi = flow.add(clause, f"{name}_lo", lo), flow.add(clause, f"{name}_hi", hi)
-    flow.add("RE-1", f"{name}.estimator.lo", first[0])
-    flow.add("RE-1", f"{name}.estimator.hi", first[1])
     if losses is not None:
         flow.add("RE-11", f"{name}.estimator.losses", losses)
-    return clause, lo, hi
+    return clause, flow.add(clause, f"{name}_lo", lo), flow.add(clause, f"{name}_hi", hi)
 
 
-def _first(rows: Interval, memory: Mapping[str, Floats]) -> tuple[Interval, Interval]:
+def _first(
+    flow: Flow, name: str, rows: Interval, memory: Mapping[str, Floats]
+) -> tuple[Interval, Interval]:
     """Extremes of the first data, RE-1, ``(G, 1)``."""
+    lo = Interval(rows.lo.min(axis=1, keepdims=True), rows.hi.min(axis=1, keepdims=True))
+    hi = Interval(rows.lo.max(axis=1, keepdims=True), rows.hi.max(axis=1, keepdims=True))
     if memory:
-        return point(memory["lo"].reshape(-1, 1)), point(memory["hi"].reshape(-1, 1))
+        lo, hi = point(memory["lo"].reshape(-1, 1)), point(memory["hi"].reshape(-1, 1))
     return (
-        Interval(rows.lo.min(axis=1, keepdims=True), rows.hi.min(axis=1, keepdims=True)),
-        Interval(rows.lo.max(axis=1, keepdims=True), rows.hi.max(axis=1, keepdims=True)),
+        flow.add("RE-1", f"{name}.estimator.lo", lo),
+        flow.add("RE-1", f"{name}.estimator.hi", hi),
     )

@@ -50,10 +50,10 @@ def estimated(
         assert isinstance(method, RunningMinMax)
         lo, hi = _moving(A, method, *_extremes(x), memory)
         clause = "RE-4" if memory else "RE-1"
-    lo, hi = flow.add(clause, f"{name}_lo", lo), flow.add(clause, f"{name}_hi", hi)
     if method.names:
-        flow.add(clause, f"{name}.estimator.lo", lo)
-        flow.add(clause, f"{name}.estimator.hi", hi)
+        lo = flow.add(clause, f"{name}.estimator.lo", lo)
+        hi = flow.add(clause, f"{name}.estimator.hi", hi)
+    lo, hi = flow.add(clause, f"{name}_lo", lo), flow.add(clause, f"{name}_hi", hi)
     return "QU-3" if plan.quantiser.symmetric else "QU-4", lo, hi
 
 
