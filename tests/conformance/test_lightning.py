@@ -173,7 +173,7 @@ def test_weights_are_clipped_after_a_step() -> None:
 
 def test_sums_are_exact_and_rounded_once() -> None:
     made = layer([[1.0, 2.0**-60, -1.0]], enable=False)
-    y, dx, gradients = passed(made, [[1.0, 1.0, 1.0]] * 3, [[1.0], [2.0**-80], [-1.0]])
+    y, _, gradients = passed(made, [[1.0, 1.0, 1.0]] * 3, [[1.0], [2.0**-80], [-1.0]])
     assert y == [[2.0**-60]] * 3
     assert gradients["weight"] == [[2.0**-80] * 3]
 
