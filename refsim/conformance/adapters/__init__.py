@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 from .capabilities import Capabilities, Waiver
+from .guard import guarded
+from .own import Own
 from .protocol import Adapter, TargetFailure, Unsupported
 
-__all__ = ["Adapter", "Capabilities", "TargetFailure", "Unsupported", "Waiver"]
+__all__ = [
+    "Adapter",
+    "Capabilities",
+    "Own",
+    "TargetFailure",
+    "Unsupported",
+    "Waiver",
+    "guarded",
+]

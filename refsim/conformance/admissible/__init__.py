@@ -8,6 +8,8 @@ from .judge import judge_backward, judge_forward
 from .profile import BINARY32, BINARY64, FLOAT32, FLOAT64, Format, Profile, float32_in_order
 from .report import Example, Report, StageVerdict
 from .rounding import Margin
+from .state import judge_state
+from .update import SGDSettings, judge_update
 
 __all__ = [
     "BINARY32",
@@ -21,8 +23,11 @@ __all__ = [
     "Margin",
     "Profile",
     "Report",
+    "SGDSettings",
     "StageVerdict",
     "float32_in_order",
     "judge_backward",
     "judge_forward",
+    "judge_state",
+    "judge_update",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import quantised_periphery
 from .arithmetic import Arithmetic
 from .flow import Flow
 from .interval import Interval, booleans, hull, point, where
@@ -17,7 +18,7 @@ __all__ = ["range_gradient"]
 def range_gradient(p: Problem, flow: Flow, rest: Interval, dv: Interval, d: Interval) -> None:
     """Enter the sets of the terms of the gradient of a learned range, and of their sum.
 
-    ``rest`` is the gradient before the learned output scale, ``dv`` that of the scaled and ``d`` that of the clipped
+    ``rest`` is the gradient before the learned output scale, or that of a quantised factor, ``dv`` that of the scaled and ``d`` that of the clipped
     input.
     """
     assert p.r is not None
@@ -25,9 +26,11 @@ def range_gradient(p: Problem, flow: Flow, rest: Interval, dv: Interval, d: Inte
     A, r, s = p.A, p.r, p.range
     rule = _rule(p, flow, d)
     grown = _grown(p, flow, rule) if s.grows else rule
-    c = flow.value("clipped_input")
-    inside = int(np.count_nonzero(c.magnitude < r.lo))
-    fraction = _share(A.profile, inside, c.lo.size)
+    c = _compared(p, flow)
+    ends = [
+        int(np.count_nonzero(inside)) for inside in (c.magnitude < r.lo, c.least_magnitude < r.hi)
+    ]
+    fraction = hull(*(_share(A.profile, inside, c.lo.size) for inside in ends))
     if c.lo.size:
         fraction = flow.add("IR-6", "unclipped_fraction", fraction)
     decayed = grown
@@ -45,16 +48,21 @@ def range_gradient(p: Problem, flow: Flow, rest: Interval, dv: Interval, d: Inte
     flow.add("IR-8", "range_gradient", _all_terms(A, decayed, residual, out, into, r))
 
 
+def _compared(p: Problem, flow: Flow) -> Interval:
+    """What is compared with the range: clipped inputs; raw ones, which tell the same, where the range is not known."""
+    return p.x if p.uncertain_range else flow.value("clipped_input")
+
+
 def _rule(p: Problem, flow: Flow, d: Interval) -> Interval:
     """The sums at both edges, and the rule."""
     assert p.r is not None
     assert p.range is not None
-    A, r, c = p.A, p.r, flow.value("clipped_input")
+    A, r, c = p.A, p.r, _compared(p, flow)
     zero = point(np.zeros_like(d.lo))
     low = Interval(np.minimum(d.lo, 0), np.minimum(d.hi, 0))
     high = Interval(np.maximum(d.lo, 0), np.maximum(d.hi, 0))
-    upper = total(A, where(c.lo >= r.lo, c.hi >= r.lo, low, zero))
-    lower = total(A, where(c.hi <= -r.lo, c.lo <= -r.lo, high, zero))
+    upper = total(A, where(c.lo >= r.hi, c.hi >= r.lo, low, zero))
+    lower = total(A, where(c.hi <= -r.hi, c.lo <= -r.lo, high, zero))
     upper = flow.add("IR-4", "range_rule_upper", upper)
     lower = flow.add("IR-4", "range_rule_lower", lower)
     rule = A.difference(upper, lower)
@@ -99,9 +107,12 @@ def _share(profile: Profile, inside: int, count: int) -> Interval:
 def _sums(p: Problem, flow: Flow, rest: Interval, dv: Interval) -> tuple[Interval, Interval]:
     """Derivatives by the range as a factor of the output, and as a divisor of the input."""
     A, spare = p.A, p.A.profile.spare + 1
-    scaled = rest if p.scales is None else A.product(rest, p.scales)
-    z = flow.value("product" if p.core.perfect else "core_output")
-    out = total(A, A.exact_product(scaled, z), None, spare)
+    if p.quantisers is not None:
+        out = quantised_periphery.output_sum(p, rest)
+    else:
+        scaled = rest if p.scales is None else A.product(rest, p.scales)
+        z = flow.value("product" if p.core.perfect else "core_output")
+        out = total(A, A.exact_product(scaled, z), None, spare)
     into = total(A, A.exact_product(dv, flow.value("scaled_input")), None, spare)
     return flow.add("SU-2", "range_output_sum", out), flow.add("SU-2", "range_input_sum", into)
 

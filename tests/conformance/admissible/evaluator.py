@@ -60,6 +60,31 @@ class Float32:
             pool = [p for k, p in enumerate(pool) if k not in (i, j)] + [merged]
         return pool[0]
 
+    def std(self, x: Array) -> Array:
+        """A standard deviation in two passes, or from running means of parts that are merged."""
+        x = x.ravel()
+        count = F(x.size - 1)
+        if self.rng.random() < 0.5:
+            mean = self.div(self.total(list(x)), F(x.size))
+            squares = self.total([(v - mean) * (v - mean) for v in x])
+        else:
+            parts = [(1, v, F(0)) for v in x]
+            while len(parts) > 1:
+                i, j = self.rng.choice(len(parts), 2, replace=False)
+                i = 0 if self.rng.random() < 0.5 and j else i
+                merged = self.merged(parts[i], parts[j])
+                parts = [merged, *(p for k, p in enumerate(parts) if k not in (i, j))]
+            squares = parts[0][2]
+        return np.sqrt(self.div(squares, count))
+
+    @staticmethod
+    def merged(a: Array, b: Array) -> Array:
+        """Number, mean and sum of squares of two parts, the larger one first."""
+        (n, mean, squares), (m, other, more) = sorted((a, b), key=lambda part: -part[0])
+        step = other - mean
+        share = F(m) / F(n + m)
+        return n + m, mean + step * share, squares + more + step * step * F(n) * share
+
     def dots(self, a: Array, b: Array) -> Array:
         """``a @ b.T``, one order for all elements."""
         K = a.shape[1]

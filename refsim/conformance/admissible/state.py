@@ -1,0 +1,173 @@
+"""What a forward pass may leave in the state of a tile."""
+
+from __future__ import annotations
+
+import copy
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refsim.errors import InputError, RangeWarning, ShapeError
+from refsim.tile import TorchInferenceTile
+from refsim.tile.stages import MODIFIER
+from refsim.tile.state_dict import RANDOM_STATE
+
+from .flow import Admissible
+from .interval import Floats, Interval, point
+from .problem import Problem, arrays, problem
+from .profile import FLOAT32, Profile
+from .report import Report, verdict
+
+__all__ = ["ENTRIES", "Pass", "judge_state"]
+
+
+@dataclass(frozen=True)
+class Pass:
+    """A forward pass whose state is judged.
+
+    Parameters
+    ----------
+    tile
+        The tile before the pass.
+    problem
+        What the pass starts from.
+    after
+        The state of the implementation after the pass, by name, as far as it is given.
+    """
+
+    tile: Any
+    problem: Problem
+    after: Mapping[str, Floats]
+
+
+def _range(pass_: Pass) -> Admissible:
+    """The range that the pass made; the counter tells whether the batch was counted."""
+    start = pass_.problem.start
+    assert start is not None
+    shown = pass_.after.get("input_range_update_idx")
+    agreeing = [r for r, counter in start.branches if shown is None or (shown == counter).all()]
+    return Admissible("IR-1", "input_range", _stored(pass_, agreeing or start.ranges))
+
+
+def _stored(pass_: Pass, sets: list[Interval]) -> list[Interval]:
+    return sets if pass_.tile.training else [point(pass_.tile.value("input_range"))]
+
+
+def _counter(pass_: Pass) -> Admissible:
+    """The counter, one up if the batch was counted."""
+    start = pass_.problem.start
+    assert start is not None
+    return Admissible("IR-1", "input_range_update_idx", [point([n]) for n in start.counters])
+
+
+ENTRIES: dict[str, Callable[[Pass], Admissible]] = {
+    "input_range": _range,
+    "input_range_update_idx": _counter,
+}
+"""What a pass may make of the entries that it changes; all others must stay as they are."""
+
+KEPT = {
+    "bias": "PP-2",
+    "out_scaling_alpha": "PP-1",
+    "mapping_scales": "MS-1",
+    "out_noise_values": "DC-4",
+}
+"""Clauses of the entries that no pass changes; that of the weight is the one of its modifier."""
+
+
+def judge_state(
+    tile: TorchInferenceTile,
+    x: object,
+    state: Mapping[str, object],
+    profile: Profile = FLOAT32,
+    *,
+    noise: Mapping[str, object] | None = None,
+    stages: Mapping[str, object] | None = None,
+) -> Report:
+    """Whether a correct implementation may have this state after a forward pass.
+
+    Parameters
+    ----------
+    tile
+        A tile in the state and mode before the pass; it is not changed.
+    x
+        ``(..., in)``, the batch.
+    state
+        Parameters and buffers of the implementation after the pass, named as in ``tile.state_dict()``, or some of them.
+        What the pass has no business with must be as before.
+    profile, noise, stages
+        As for :func:`judge_forward`.
+
+    Returns
+    -------
+    Report
+        The verdict on each entry given. Seed and step of the random numbers of refsim are not judged.
+
+    Raises
+    ------
+    InputError, ShapeError
+        If an array does not fit, or the tile has no entry of a name.
+    StateError
+        As for :func:`judge_forward`.
+
+    Examples
+    --------
+    >>> import numpy as np, refsim as rs
+    >>> config = rs.TorchInferenceRPUConfig(forward=rs.IOParameters(is_perfect=True))
+    >>> config.pre_post.input_range = rs.InputRangeParameter(enable=True, init_from_data=5, init_std_alpha=2.0)
+    >>> tile = config.create_tile(out_size=1, in_size=4)
+    >>> x = [[1.25, 0.25, 0.25, 0.25]]  # with the standard deviation 0.5
+    >>> print(judge_state(tile, x, {"input_range": [1.0], "input_range_update_idx": [1]}))
+    admissible (float32, sums in any order, FMA or not)
+    IR-1 input_range: 1 exact, 0 admissible
+    IR-1 input_range_update_idx: 1 exact, 0 admissible
+    >>> biased = judge_state(tile, x, {"input_range": [0.8660254]})  # divided by 4 and not by 3
+    >>> biased.first.clause, biased.passed
+    ('IR-1', False)
+    """
+    after = {name: value for name, value in state.items() if name not in RANDOM_STATE}
+    with np.errstate(all="ignore"):
+        shown = arrays(after)
+        anchors = {"effective_weight": tile.parameters["weight"], **(stages or {})}
+        p = problem(tile, x, profile, noise, arrays(anchors))
+        _check_entries(tile, shown)
+        pass_ = Pass(tile, p, shown)
+        expected = _after(tile, x, noise)
+        found = [
+            verdict(_entry(pass_, name), after[name], expected[name], profile.format)
+            for name in [*tile.parameters, *tile.buffers]
+            if name in after
+        ]
+    return Report(profile.name, found)
+
+
+def _check_entries(tile: Any, state: Mapping[str, Floats]) -> None:
+    for name, array in state.items():
+        stored = tile.value(name)
+        if stored is None:
+            raise InputError(
+                f"state has the entry {name!r}, allowed are {', '.join([*tile.parameters, *tile.buffers])}."
+            )
+        if array.size != stored.size:
+            raise ShapeError(f"state[{name!r}] has shape {array.shape}, allowed is {stored.shape}.")
+
+
+def _entry(pass_: Pass, name: str) -> Admissible:
+    """What the entry may be after the pass."""
+    if name in ENTRIES:
+        return ENTRIES[name](pass_)
+    modifier = MODIFIER.get(pass_.tile.config.modifier.type, "WM-2")
+    clause = modifier if name == "weight" else KEPT[name]
+    return Admissible(clause, name, [point(pass_.tile.value(name))])
+
+
+def _after(tile: Any, x: object, noise: Mapping[str, object] | None) -> dict[str, Any]:
+    """The state of a copy of the tile after the pass."""
+    twin = copy.deepcopy(tile)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RangeWarning)
+        twin.forward(x, noise=noise)
+    return dict(twin.state_dict())

@@ -1,0 +1,78 @@
+"""refsim's own tile in the state that an implementation shows."""
+
+from __future__ import annotations
+
+import copy
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from refsim.conformance.cases import Case, Step
+from refsim.errors import RefsimError
+
+__all__ = ["Reference", "anchored", "passes"]
+
+
+@dataclass(frozen=True)
+class Reference:
+    """What refsim does in a step.
+
+    Parameters
+    ----------
+    output
+        What it returns.
+    gradients
+        ``input`` and those of the parameters, of this pass alone; None without a backward pass.
+    stages
+        All intermediates by name.
+    state
+        The state after both passes.
+    """
+
+    output: Any
+    gradients: dict[str, Any] | None
+    stages: dict[str, Any]
+    state: dict[str, Any]
+
+
+def anchored(case: Case, shown: Mapping[str, Any], tile: Any = None) -> Any:
+    """A tile in a state that an implementation shows.
+
+    Parameters
+    ----------
+    case
+        The case.
+    shown
+        Entries of the state; those that the implementation does not show stay as they are.
+    tile
+        refsim's tile after the step before, by default the one at the start of the case.
+
+    Raises
+    ------
+    RefsimError
+        If the state is none that a tile can have.
+    """
+    made = case.tile() if tile is None else copy.deepcopy(tile)
+    known = {*made.state_dict(), "mapping_scales"} - {"random_seed", "random_step"}
+    made.load_state_dict({k: v for k, v in shown.items() if k in known}, strict=False)
+    made.zero_grad()
+    return made
+
+
+def passes(tile: Any, step: Step) -> Reference | None:
+    """What refsim does in a step, on a copy of the tile; None if there is nothing that could be right."""
+    twin = copy.deepcopy(tile).train(step.training)
+    gradients, stages = None, {}
+    try:
+        with np.errstate(all="ignore"):
+            output, trace = twin.forward(step.x, noise=dict(step.noise) or None, trace=True)
+            stages = {stage.name: stage.value for stage in trace}
+            if step.dy is not None:
+                dx, back = twin.backward(step.dy, trace=True)
+                stages |= {stage.name: stage.value for stage in back}
+                gradients = {"input": dx, **{k: v.copy() for k, v in twin.gradients.items()}}
+    except RefsimError:
+        return None
+    return Reference(output, gradients, stages, twin.state_dict())
