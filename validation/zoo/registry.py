@@ -11,6 +11,7 @@ from refsim.conformance.admissible import FLOAT32
 from refsim.conformance.cases import FEATURES
 
 from .adapter import ZooAdapter
+from .sources import ENGINEER
 
 __all__ = ["WRONG", "Wrong", "capabilities", "mistake"]
 
@@ -61,7 +62,7 @@ WRONG: Final[dict[str, Wrong]] = {}
 
 
 def mistake(
-    *clauses: str, source: str = "engineer", needs: Iterable[str] = ()
+    *clauses: str, source: str = ENGINEER, needs: Iterable[str] = ()
 ) -> Callable[[type], type]:
     """Enter a class of changed methods into the zoo under its own name."""
 

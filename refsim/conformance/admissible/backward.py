@@ -62,8 +62,8 @@ def _after_shortcut(p: Problem, flow: Flow) -> None:
 def _through_product(p: Problem, flow: Flow, gz: Interval) -> Interval:
     """The way back through a perfect product."""
     _weight_gradient(p, flow, gz, flow.value("scaled_input"))
-    dv = matrix_product(p.A, gz, p.weight.T)
-    return flow.add("MV-3", "scaled_input_gradient", dv)
+    dv = p.transposed_product(gz)
+    return flow.add(p.transposed_clause, "scaled_input_gradient", dv)
 
 
 def _weight_gradient(p: Problem, flow: Flow, gm: Interval, d: Interval) -> None:
@@ -87,8 +87,8 @@ def _through_core(p: Problem, flow: Flow, gz: Interval) -> Interval:
     passed = t.magnitude <= p.adc.bound.lo, t.least_magnitude <= p.adc.bound.hi
     gm = flow.add("BP-1", "product_gradient", where(*passed, gm, ZERO))
     _weight_gradient(p, flow, gm, flow.value("converted_input"))
-    gd = matrix_product(A, gm, p.weight.T)
-    gd = flow.add("MV-3", "converted_input_gradient", gd)
+    gd = p.transposed_product(gm)
+    gd = flow.add(p.transposed_clause, "converted_input_gradient", gd)
     negative = flow.value("negative_mask")
     ga = where(negative.lo > 0, negative.hi > 0, A.product(gd, p.dac.factor), gd)
     passed = q.magnitude <= p.dac.bound.lo, q.least_magnitude <= p.dac.bound.hi

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from refsim.config import WeightModifierType
 from refsim.errors import InputError, RangeWarning, ShapeError
 from refsim.tile import TorchInferenceTile
 from refsim.tile.quantised_periphery import BIAS, OUTPUT, SCALE
@@ -65,7 +64,7 @@ def judge_forward(
         The noise that it used, for all that is switched on, as for ``tile.forward``.
     stages
         Intermediates of the implementation, named as in a trace: what follows is judged from them, so that the first
-        clause that breaks is found. ``effective_weight`` is taken as it is.
+        clause that breaks is found. Without its deviates a noisy ``effective_weight`` is taken as it is.
 
     Returns
     -------
@@ -234,8 +233,8 @@ def _expected(
     """The stages of a copy of the tile, for the verdict that all bits agree."""
     twin = copy.deepcopy(tile)
     twin.zero_grad()
-    twin.parameters["weight"][...] = p.weight.lo
-    twin.config.modifier.type = WeightModifierType.NONE
+    weight = np.asarray(p.modified.own, dtype=twin.dtype)
+    vars(twin)["_effective_weight"] = lambda noise, rows: weight.copy()
     stored = twin.value("input_range")
     if stored is not None and p.r is not None and not p.uncertain_range:
         stored[0] = p.r.lo[0]
@@ -247,6 +246,7 @@ def _expected(
     found = {stage.name: stage.value for stage in trace}
     found |= quantised_entries(twin)
     found |= {} if p.start is None else p.start.own
+    found["effective_weight"] = p.modified.ideal
     if dy is not None:
         for name, value in (before or {}).items():
             like = twin.parameters[name]

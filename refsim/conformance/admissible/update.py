@@ -138,7 +138,8 @@ def _check_names(tile: Tile, given: Mapping[str, Floats], what: str, allowed: li
             raise InputError(f"{what} has the key {name!r}, allowed are {', '.join(allowed)}.")
         stored = tile.value(name)
         assert stored is not None
-        if array.size != stored.size and not (name == "mapping_scales" and array.size == 1):
+        sizes = (1, tile.out_size) if name == "mapping_scales" else (stored.size,)
+        if array.size not in sizes:
             raise ShapeError(
                 f"{what}[{name!r}] has shape {array.shape}, allowed is {stored.shape}."
             )

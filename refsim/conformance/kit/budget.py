@@ -2,8 +2,8 @@
 
 A sum of ``K`` products in the accumulator's format errs by about ``u sqrt(K) ||d * w||`` (Higham and Mary 2019, the
 errors of roundings taken as independent). An output flips if that error carries it over the boundary between two
-codes, so the expected number of flips is a sum of probabilities; Poisson's law with ``SLACK`` times that number says how
-many are too many. Only this budget is statistical; single verdicts are not.
+codes, so the expected number of flips is a sum of probabilities; Poisson's law with ``SLACK`` times that number says
+how many are too many. Only this budget is statistical; single verdicts are not.
 """
 
 from __future__ import annotations

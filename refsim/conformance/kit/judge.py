@@ -163,7 +163,7 @@ class _Judge:
         }
         checks: list[Callable[[], Report]] = [
             partial(judge_forward, self.tile, step.x, seen.output, self.profile, **given),
-            partial(judge_state, self.tile, step.x, seen.passed, self.profile, **given),
+            partial(judge_state, self.tile, step.x, self._entries(seen.passed), self.profile, **given),
         ]
         if step.dy is not None and reference.gradients is not None:
             gradients = self._gradients(seen.gradients or {}, reference.gradients)
@@ -178,6 +178,11 @@ class _Judge:
                 self._found("target", "malformed", "malformed", str(error))
             except StateError:
                 continue  # nothing is defined here
+
+    def _entries(self, shown: Mapping[str, Any]) -> dict[str, Any]:
+        """The entries of a state that are judged."""
+        known = {*self.tile.parameters, *self.tile.buffers, "mapping_scales"}
+        return {name: value for name, value in shown.items() if name in known}
 
     def _gradients(self, got: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         """The gradients that can be judged; those that must be there and are not are findings."""
@@ -202,7 +207,7 @@ class _Judge:
         report, self.velocity = judge_update(
             tile,
             gradients,
-            seen.after,
+            self._entries(seen.after),
             self.profile,
             settings=self.case.sgd,
             velocity=self.velocity,

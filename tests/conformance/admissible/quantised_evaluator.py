@@ -142,6 +142,8 @@ class QuantisedTile(Tile):
         kappa = np.atleast_1d(self.r if self.s is None else self.r * self.s)
         if self.a is not None:
             da = dk * kappa
-            found["out_scaling_alpha"] = da if self.a.size > 1 else np.atleast_1d(self.ops.total(list(da)))
+            found["out_scaling_alpha"] = (
+                da if self.a.size > 1 else np.atleast_1d(self.ops.total(list(da)))
+            )
         found["input_range"] = self.of_range(dk, back)
         return found
