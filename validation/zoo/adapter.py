@@ -9,10 +9,16 @@ import numpy as np
 
 from refsim.conformance.adapters import Unsupported
 
-from .plain import TorchTile
+from .plain import CustomTile, FloatingPointTile, InferenceTile, QuantisedTile, TorchTile
 
 Array = Any
-TILES: dict[str, type] = {"TorchInferenceRPUConfig": TorchTile}
+TILES: dict[str, type] = {
+    "TorchInferenceRPUConfig": TorchTile,
+    "QuantizedTorchInferenceRPUConfig": QuantisedTile,
+    "InferenceRPUConfig": InferenceTile,
+    "CustomRPUConfig": CustomTile,
+    "FloatingPointRPUConfig": FloatingPointTile,
+}
 """The right tile for each class of configurations."""
 
 
@@ -71,6 +77,11 @@ class ZooAdapter:
     def set_weights(self, handle: Any, weight: Array, bias: Array | None) -> None:
         """Weights in logical units."""
         handle.set_weights(weight, bias)
+
+    def calibrate(self, handle: Any, calibration_type: Any, batches: Any, **options: Any) -> None:
+        """Input range from data."""
+        with np.errstate(all="ignore"):
+            handle.calibrate(calibration_type, batches, **options)
 
 
 class ShowingAdapter(ZooAdapter):

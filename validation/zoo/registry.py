@@ -10,9 +10,10 @@ from refsim.conformance.adapters import Capabilities
 from refsim.conformance.admissible import FLOAT32
 from refsim.conformance.cases import FEATURES
 
-from .adapter import TILES, ZooAdapter
+from .adapter import ZooAdapter
+from .sources import ENGINEER
 
-__all__ = ["RIGHT", "WRONG", "Wrong", "capabilities", "mistake"]
+__all__ = ["WRONG", "Wrong", "capabilities", "mistake"]
 
 CLASSES: Final = frozenset(
     {"quantised_tile", "inference_tile", "custom_tile", "floating_point_tile"}
@@ -61,7 +62,7 @@ WRONG: Final[dict[str, Wrong]] = {}
 
 
 def mistake(
-    *clauses: str, source: str = "engineer", needs: Iterable[str] = ()
+    *clauses: str, source: str = ENGINEER, needs: Iterable[str] = ()
 ) -> Callable[[type], type]:
     """Enter a class of changed methods into the zoo under its own name."""
 

@@ -1,7 +1,7 @@
 """Adapter of aihwkit 1.1.0: its tiles that are written in PyTorch.
 
-``TorchInferenceTile``, ``QuantizedTorchInferenceTile`` and ``CustomTile``; the compiled ones are unsupported. To be run in
-an environment that has aihwkit::
+``TorchInferenceTile``, ``QuantizedTorchInferenceTile`` and ``CustomTile``; the compiled ones are unsupported. To be run
+in an environment that has aihwkit::
 
     refsim verify refsim.conformance.adapters.aihwkit:adapter
 """

@@ -15,7 +15,7 @@ from . import answers
 from .answers import Sizes
 from .protocol import OPTIONAL
 
-__all__ = ["Guarded", "guarded"]
+__all__ = ["Guarded", "called", "guarded"]
 
 _NEEDED: Final = ("create", "forward", "backward", "step", "state")
 _LONGEST: Final = 300
@@ -39,7 +39,7 @@ def guarded(adapter: Any) -> Guarded:
     Parameters
     ----------
     adapter
-        An :class:`~refsim.conformance.adapters.Adapter`, or a class of one without parameters.
+        An :class:`~refsim.conformance.adapters.Adapter`, or what makes one when it is called, such as a class.
 
     Returns
     -------
@@ -51,7 +51,7 @@ def guarded(adapter: Any) -> Guarded:
     InputError
         If a method that every adapter needs is missing.
     TargetFailure
-        If the class cannot be called.
+        If it cannot be called.
 
     Examples
     --------
@@ -63,8 +63,8 @@ def guarded(adapter: Any) -> Guarded:
     """
     if isinstance(adapter, Guarded):
         return adapter
-    if isinstance(adapter, type):
-        adapter = _called(adapter, "the constructor")
+    if isinstance(adapter, type) or (callable(adapter) and not hasattr(adapter, "create")):
+        adapter = called(adapter, "the constructor")
     for name in _NEEDED:
         if not callable(_attribute(adapter, name)):
             raise InputError(
@@ -90,7 +90,7 @@ class Guarded:
         """A tile, as :meth:`Adapter.create`."""
         out, into = np.shape(weight)
         given = copy.deepcopy(config), _copy(weight), _copy(bias), _copies(state)
-        own = _called(lambda: self._adapter.create(*given), "create")
+        own = called(lambda: self._adapter.create(*given), "create")
         return Handle(own, Sizes(out, into))
 
     def forward(self, handle: Handle, x: Any, *, training: bool, noise: Mapping[str, Any]) -> Any:
@@ -102,7 +102,7 @@ class Guarded:
             y = self._adapter.forward(handle.own, _copy(x), training=training, noise=used)
             return answers.output(y, handle.sizes)
 
-        return _called(run, "forward")
+        return called(run, "forward")
 
     def backward(self, handle: Handle, dy: Any) -> Mapping[str, Any]:
         """The gradients, as :meth:`Adapter.backward`."""
@@ -110,49 +110,49 @@ class Guarded:
         def run() -> Any:
             return answers.gradients(self._adapter.backward(handle.own, _copy(dy)), handle.sizes)
 
-        return _called(run, "backward")  # type: ignore[no-any-return]
+        return called(run, "backward")  # type: ignore[no-any-return]
 
     def step(self, handle: Handle, **sgd: Any) -> None:
         """One step of SGD, as :meth:`Adapter.step`."""
-        _called(lambda: self._adapter.step(handle.own, **sgd), "step")
+        called(lambda: self._adapter.step(handle.own, **sgd), "step")
 
     def state(self, handle: Handle) -> Mapping[str, Any]:
         """The state, as :meth:`Adapter.state`."""
         own = handle.own
-        return _called(  # type: ignore[no-any-return]
+        return called(  # type: ignore[no-any-return]
             lambda: answers.state(self._adapter.state(own), handle.sizes), "state"
         )
 
     def _stages(self, handle: Handle) -> Mapping[str, Any]:
-        return _called(  # type: ignore[no-any-return]
+        return called(  # type: ignore[no-any-return]
             lambda: answers.stages(self._adapter.stages(handle.own)), "stages"
         )
 
     def _save(self, handle: Handle) -> Any:
         sizes = Sizes(handle.sizes.out, handle.sizes.into)
-        return Handle(_called(lambda: self._adapter.save(handle.own), "save"), sizes)
+        return Handle(called(lambda: self._adapter.save(handle.own), "save"), sizes)
 
     def _load(self, config: Any, saved: Handle) -> Handle:
         given = copy.deepcopy(config), saved.own
         sizes = Sizes(saved.sizes.out, saved.sizes.into)
-        return Handle(_called(lambda: self._adapter.load(*given), "load"), sizes)
+        return Handle(called(lambda: self._adapter.load(*given), "load"), sizes)
 
     def _set_weights(self, handle: Handle, weight: Any, bias: Any | None) -> None:
         given = handle.own, _copy(weight), _copy(bias)
-        _called(lambda: self._adapter.set_weights(*given), "set_weights")
+        called(lambda: self._adapter.set_weights(*given), "set_weights")
 
     def _calibrate(
         self, handle: Handle, calibration_type: Any, batches: Any, **options: Any
     ) -> None:
         given = handle.own, calibration_type, [_copy(batch) for batch in batches]
-        _called(lambda: self._adapter.calibrate(*given, **options), "calibrate")
+        called(lambda: self._adapter.calibrate(*given, **options), "calibrate")
 
     def _close(self, handle: Handle) -> None:
-        _called(lambda: self._adapter.close(handle.own), "close")
+        called(lambda: self._adapter.close(handle.own), "close")
 
 
 def _attribute(adapter: Any, name: str) -> Any:
-    return _called(lambda: getattr(adapter, name, None), name)
+    return called(lambda: getattr(adapter, name, None), name)
 
 
 def _copy(value: Any | None) -> Any:
@@ -163,7 +163,7 @@ def _copies(given: Mapping[str, Any]) -> dict[str, Any]:
     return {name: np.array(value) for name, value in given.items()}
 
 
-def _called(run: Callable[[], Any], method: str) -> Any:
+def called(run: Callable[[], Any], method: str) -> Any:
     """What foreign code returns; anything that it raises is a failure."""
     try:
         return run()

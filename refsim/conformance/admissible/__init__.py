@@ -9,6 +9,7 @@ from .profile import BINARY32, BINARY64, FLOAT32, FLOAT64, Format, Profile, floa
 from .report import Example, Report, StageVerdict
 from .rounding import Margin
 from .state import judge_state
+from .update import SGDSettings, judge_update
 
 __all__ = [
     "BINARY32",
@@ -22,9 +23,11 @@ __all__ = [
     "Margin",
     "Profile",
     "Report",
+    "SGDSettings",
     "StageVerdict",
     "float32_in_order",
     "judge_backward",
     "judge_forward",
     "judge_state",
+    "judge_update",
 ]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import quantised_periphery
 from .flow import Flow
 from .forward import shortcut
 from .interval import Interval, Mask, hull, point, where
@@ -18,9 +19,7 @@ ZERO = point(0.0)
 
 def backward(p: Problem, flow: Flow, g: Interval) -> None:
     """Enter the sets of all stages of the way back; the flow holds those of the forward pass."""
-    rest = _through_periphery(p, flow, g)
-    kappa = flow.value("output_factor") if "output_factor" in flow else None
-    gz = rest if kappa is None else p.A.product(rest, kappa)
+    gz, rest = _through_periphery(p, flow, g)
     gz = flow.add("PP-1", "core_output_gradient", gz)
     if shortcut(p, flow):
         _after_shortcut(p, flow)
@@ -29,7 +28,16 @@ def backward(p: Problem, flow: Flow, g: Interval) -> None:
     _through_range(p, flow, rest, dv)
 
 
-def _through_periphery(p: Problem, flow: Flow, g: Interval) -> Interval:
+def _through_periphery(p: Problem, flow: Flow, g: Interval) -> tuple[Interval, Interval]:
+    """Gradient of the core output, and what the range needs of that of the output."""
+    if p.quantisers is not None:
+        return quantised_periphery.through_periphery(p, flow, g)
+    rest = _through_scales(p, flow, g)
+    kappa = flow.value("output_factor") if "output_factor" in flow else None
+    return rest if kappa is None else p.A.product(rest, kappa), rest
+
+
+def _through_scales(p: Problem, flow: Flow, g: Interval) -> Interval:
     """Gradient before the learned output scale, and those of bias and output scale."""
     if p.bias is not None:
         flow.add("SU-3", "bias_gradient", total(p.A, g, axis=0))
@@ -54,8 +62,8 @@ def _after_shortcut(p: Problem, flow: Flow) -> None:
 def _through_product(p: Problem, flow: Flow, gz: Interval) -> Interval:
     """The way back through a perfect product."""
     _weight_gradient(p, flow, gz, flow.value("scaled_input"))
-    dv = matrix_product(p.A, gz, p.weight.T)
-    return flow.add("MV-3", "scaled_input_gradient", dv)
+    dv = p.transposed_product(gz)
+    return flow.add(p.transposed_clause, "scaled_input_gradient", dv)
 
 
 def _weight_gradient(p: Problem, flow: Flow, gm: Interval, d: Interval) -> None:
@@ -79,8 +87,8 @@ def _through_core(p: Problem, flow: Flow, gz: Interval) -> Interval:
     passed = t.magnitude <= p.adc.bound.lo, t.least_magnitude <= p.adc.bound.hi
     gm = flow.add("BP-1", "product_gradient", where(*passed, gm, ZERO))
     _weight_gradient(p, flow, gm, flow.value("converted_input"))
-    gd = matrix_product(A, gm, p.weight.T)
-    gd = flow.add("MV-3", "converted_input_gradient", gd)
+    gd = p.transposed_product(gm)
+    gd = flow.add(p.transposed_clause, "converted_input_gradient", gd)
     negative = flow.value("negative_mask")
     ga = where(negative.lo > 0, negative.hi > 0, A.product(gd, p.dac.factor), gd)
     passed = q.magnitude <= p.dac.bound.lo, q.least_magnitude <= p.dac.bound.hi

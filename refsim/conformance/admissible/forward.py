@@ -6,11 +6,11 @@ import numpy as np
 
 from refsim.config import NoiseManagementType
 
+from . import quantised_periphery
 from .flow import Flow
 from .interval import Floats, Interval, booleans, hull, inward, point
 from .problem import Converter, Problem
 from .rounding import codes, levels, margin
-from .sums import matrix_product
 
 __all__ = ["forward"]
 
@@ -18,13 +18,14 @@ __all__ = ["forward"]
 def forward(p: Problem, flow: Flow) -> None:
     """Enter the sets of all forward stages, as they are named in a trace."""
     v = _scaled_input(p, flow)
+    _weight(p, flow)
     if p.core.perfect:
-        z = flow.add("MV-1", "product", matrix_product(p.A, v, p.weight))
+        z = flow.add(p.product_clause, "product", p.product(v))
         _periphery(p, flow, z)
         return
     alpha = _divisor(p, flow, v)
     if shortcut(p, flow):
-        z = flow.add("DC-5", "core_output", point(np.zeros((len(v.lo), len(p.weight.lo)))))
+        z = flow.add("DC-5", "core_output", point(np.zeros((len(v.lo), p.outputs))))
         _periphery(p, flow, z)
         return
     factors = _factors(p, v, alpha) if p.core.iterative else [1.0]
@@ -73,11 +74,19 @@ def _scaled_input(p: Problem, flow: Flow) -> Interval:
     return flow.add("IR-3", "scaled_input", p.A.quotient(c, p.r))
 
 
+def _weight(p: Problem, flow: Flow) -> None:
+    """The effective weight, unless only the implementation knows it."""
+    w = p.modified
+    if w.margin is not None:
+        flow.margins.append(w.margin)
+    if w.sets is not None:
+        flow.add(w.clause, "effective_weight", w.sets)
+
+
 def _with_common_range(p: Problem) -> Interval:
     """The scaled input where clip and division have the same unknown range: ``r / r`` is 1, but for a reciprocal."""
     assert p.r is not None
-    one = p.A.widened(point(1.0), 2) if p.A.profile.reciprocal else point(1.0)
-    return p.A.clip(p.A.quotient(p.x, p.r), one)
+    return p.A.clip(p.A.quotient(p.x, p.r), p.A.ratio_of_equals)
 
 
 def _divisor(p: Problem, flow: Flow, v: Interval) -> Interval:
@@ -135,7 +144,7 @@ def one_pass(
         d = A.product_sum(p.dac.noise, point(p.deviates("inp_noise", pass_)), d)
     _sign(flow, d)
     d = flow.add("DC-3", "converted_input", A.damped(d, p.dac.factor))
-    m = flow.add("MV-1", "product", matrix_product(A, d, p.weight))
+    m = flow.add(p.product_clause, "product", p.product(d))
     value = A.damped(m, p.adc.factor)
     if p.adc.noisy:
         value = _noisy_output(p, m, value, pass_)
@@ -188,7 +197,10 @@ def _column(a: Interval) -> Interval:
 
 
 def _periphery(p: Problem, flow: Flow, z: Interval) -> None:
-    """Scales and bias."""
+    """Scales and bias, on grids if they are quantised."""
+    if p.quantisers is not None:
+        quantised_periphery.periphery(p, flow, z)
+        return
     A, y, kappa, factor = p.A, z, p.scales, None
     if p.r is not None:
         kappa = p.r if p.scales is None else A.product(p.r, p.scales)

@@ -9,14 +9,15 @@ from typing import Any
 
 import numpy as np
 
-from refsim.config import WeightModifierType
 from refsim.errors import InputError, RangeWarning, ShapeError
 from refsim.tile import TorchInferenceTile
+from refsim.tile.quantised_periphery import BIAS, OUTPUT, SCALE
 
 from .backward import backward
 from .flow import Flow
 from .forward import forward
-from .interval import point
+from .interval import Floats, point
+from .plan import quantised_entries
 from .problem import NOISE, Problem, arrays, problem
 from .profile import FLOAT32, Profile
 from .report import Report, verdict
@@ -29,6 +30,11 @@ GRADIENTS = {
     "bias": "bias_gradient",
     "out_scaling_alpha": "out_scaling_gradient",
     "input_range": "range_gradient",
+    **{
+        f"{name}.{part}": f"{name}_{part}_gradient"
+        for name in (SCALE, BIAS, OUTPUT)
+        for part in ("delta", "zero_float")
+    },
 }
 """The stage of each gradient by the name that the tile gives it."""
 
@@ -58,7 +64,7 @@ def judge_forward(
         The noise that it used, for all that is switched on, as for ``tile.forward``.
     stages
         Intermediates of the implementation, named as in a trace: what follows is judged from them, so that the first
-        clause that breaks is found. ``effective_weight`` is taken as it is.
+        clause that breaks is found. Without its deviates a noisy ``effective_weight`` is taken as it is.
 
     Returns
     -------
@@ -106,13 +112,14 @@ def judge_backward(
     *,
     noise: Mapping[str, object] | None = None,
     stages: Mapping[str, object] | None = None,
+    before: Mapping[str, object] | None = None,
 ) -> Report:
     """Whether a correct implementation may return these gradients after a forward pass, term by term.
 
     Parameters
     ----------
     tile, x, profile, noise
-        As for :func:`judge_forward`; gradients are those of this pass alone.
+        As for :func:`judge_forward`; gradients are those of this pass alone, unless ``before`` is given.
     dy
         ``(..., out)``, gradient of the loss with respect to the output.
     gradients
@@ -121,6 +128,9 @@ def judge_backward(
     stages
         Intermediates of both passes. Where a clip mask or a sign is ambiguous, sums are judged with and without
         the term; with ``rounded_input``, ``rounded_output`` and ``product`` nothing is ambiguous.
+    before
+        Gradients that the implementation had accumulated before this pass, by the names of ``gradients``. To these
+        the pass adds, and its result is rounded once more.
 
     Returns
     -------
@@ -146,11 +156,9 @@ def judge_backward(
     >>> print(strict.first)
     VIOLATION IR-4 range_rule_upper: got 0.0, admissible -1.0, refsim returns -1.0 (the element)
     """
-    given = dict(stages or {})
-    for name, value in gradients.items():
-        if name not in GRADIENTS:
-            raise InputError(f"gradients has the key {name!r}, allowed are {', '.join(GRADIENTS)}.")
-        given[GRADIENTS[name]] = value
+    given = dict(stages or {}) | _by_stage(gradients, "gradients", GRADIENTS)
+    kept = {name: stage for name, stage in GRADIENTS.items() if name != "input"}
+    earlier = _by_stage(before or {}, "before", kept)
     with np.errstate(all="ignore"):
         shown = arrays(given)
         p = problem(tile, x, profile, noise, shown)
@@ -162,9 +170,30 @@ def judge_backward(
         _check_lead(dy, x, tile.out_size, "dy")
         g = p.A.format.rounded(np.asarray(dy, dtype=np.float64).reshape(len(p.x.lo), tile.out_size))
         backward(p, flow, point(g))
-        expected = _expected(tile, x, p, noise, dy)
+        _accumulate(p, flow, arrays(earlier))
+        expected = _expected(tile, x, p, noise, dy, before)
         back = {name: value for name, value in given.items() if name not in ways}
         return _report(p, flow, back, expected)
+
+
+def _by_stage(
+    gradients: Mapping[str, object], what: str, allowed: Mapping[str, str]
+) -> dict[str, object]:
+    """Gradients by the names of their stages."""
+    for name in gradients:
+        if name not in allowed:
+            raise InputError(f"{what} has the key {name!r}, allowed are {', '.join(allowed)}.")
+    return {allowed[name]: value for name, value in gradients.items()}
+
+
+def _accumulate(p: Problem, flow: Flow, earlier: Mapping[str, Floats]) -> None:
+    """Add what was accumulated before to the gradients of the pass."""
+    for name, value in earlier.items():
+        found = flow.found.get(name)
+        if found is not None:
+            shape = found.sets[0].lo.shape
+            start = point(_fitting(value, found.sets[0].lo, f"before, {name},").reshape(shape))
+            found.sets = [p.A.sum(start, each) for each in found.sets]
 
 
 def _check_lead(value: object, x: object, columns: int, name: str) -> None:
@@ -199,23 +228,29 @@ def _expected(
     p: Problem,
     noise: Mapping[str, object] | None,
     dy: object | None,
+    before: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
     """The stages of a copy of the tile, for the verdict that all bits agree."""
     twin = copy.deepcopy(tile)
     twin.zero_grad()
-    twin.parameters["weight"][...] = p.weight.lo
-    twin.config.modifier.type = WeightModifierType.NONE
+    weight = np.asarray(p.modified.own, dtype=twin.dtype)
+    vars(twin)["_effective_weight"] = lambda noise, rows: weight.copy()
     stored = twin.value("input_range")
     if stored is not None and p.r is not None and not p.uncertain_range:
         stored[0] = p.r.lo[0]
-        twin.eval()
+        twin.config.pre_post.input_range.init_from_data = 0
     used = {name: np.asarray((noise or {})[name]) for name in NOISE if name in p.noise}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RangeWarning)
         _, trace = twin.forward(x, noise=used, trace=True)
     found = {stage.name: stage.value for stage in trace}
+    found |= quantised_entries(twin)
     found |= {} if p.start is None else p.start.own
+    found["effective_weight"] = p.modified.ideal
     if dy is not None:
+        for name, value in (before or {}).items():
+            like = twin.parameters[name]
+            twin.gradients[name] = np.asarray(value, dtype=like.dtype).reshape(like.shape)
         dx, back = twin.backward(dy, trace=True)
         found |= {stage.name: stage.value for stage in back}
         results = {"input": dx, **twin.gradients}

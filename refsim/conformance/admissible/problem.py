@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from refsim.config import NoiseManagementType, RPUDataType, WeightModifierType
-from refsim.errors import InputError, ShapeError, StateError
-from refsim.tile import TorchInferenceTile
+from refsim.config import NoiseManagementType, RPUDataType
+from refsim.errors import InputError, ShapeError
+from refsim.tile import QuantizedTorchInferenceTile, TorchInferenceTile
 from refsim.tile import settings as tile_settings
 from refsim.tile.core import DATA_MANAGED
 from refsim.tile.settings import DATA_TYPES, Core, Range
@@ -17,11 +17,15 @@ from refsim.tile.settings import DATA_TYPES, Core, Range
 from .arithmetic import Arithmetic
 from .initial_range import RangeStart, range_start
 from .interval import Floats, Interval, point
+from .plan import Plan, plans
 from .profile import Profile
+from .sums import matrix_product, sample_product
+from .weight import EffectiveWeight, effective_weight
 
 __all__ = ["Converter", "Problem", "arrays", "problem"]
 
 WIDE = DATA_TYPES[RPUDataType.DOUBLE]
+TILES = (TorchInferenceTile, QuantizedTorchInferenceTile)
 NOISE = ("inp_noise", "out_noise", "inp_sto_round", "out_sto_round")
 
 
@@ -43,12 +47,14 @@ class Problem:
     """A batch, the state of a tile, and its settings in the format of a profile.
 
     ``core`` and ``range`` hold the settings in float64, of which only those that are not rounded are used. ``start``
-    says what the range may be, ``r`` is the one to go on with.
+    says what the range may be, ``r`` is the one to go on with. ``quantisers`` says what the quantisers of a
+    quantised tile do, by name.
     """
 
     A: Arithmetic
     x: Interval
-    weight: Interval
+    modified: EffectiveWeight
+    outputs: int
     r: Interval | None
     scales: Interval | None
     a: Interval | None
@@ -59,6 +65,34 @@ class Problem:
     adc: Converter
     noise: Mapping[str, Floats] = field(default_factory=dict)
     start: RangeStart | None = None
+    quantisers: Mapping[str, Plan] | None = None
+
+    @property
+    def product_clause(self) -> str:
+        """The clause of the product."""
+        return "MV-2" if self.modified.samples else "MV-1"
+
+    @property
+    def transposed_clause(self) -> str:
+        """The clause of the product on the way back."""
+        return "MV-5" if self.modified.samples else "MV-3"
+
+    def product(self, d: Interval) -> Interval:
+        """Products of inputs with the effective weight."""
+        w = self.modified.used
+        if not self.modified.samples:
+            return matrix_product(self.A, d, w)
+        shape = (len(d.lo), self.outputs, d.lo.shape[1])
+        return sample_product(self.A, d, Interval(w.lo.reshape(shape), w.hi.reshape(shape)))
+
+    def transposed_product(self, g: Interval) -> Interval:
+        """Products of gradients of the outputs with the effective weight."""
+        w = self.modified.used
+        if not self.modified.samples:
+            return matrix_product(self.A, g, w.T)
+        shape = (len(g.lo), self.outputs, self.x.lo.shape[1])
+        ends = (end.reshape(shape).swapaxes(1, 2) for end in (w.lo, w.hi))
+        return sample_product(self.A, g, Interval(*ends))
 
     @property
     def managed(self) -> bool:
@@ -108,9 +142,10 @@ def problem(
     stages: Mapping[str, Floats],
 ) -> Problem:
     """The step that a tile is about to make; range and weight may come from the stages of the implementation."""
-    if type(tile) is not TorchInferenceTile:
+    if type(tile) not in TILES:
         raise InputError(
-            f"tile is a {type(tile).__name__}, allowed are tiles of the class TorchInferenceTile."
+            f"tile is a {type(tile).__name__}, allowed are tiles of the classes "
+            f"{' and '.join(each.__name__ for each in TILES)}."
         )
     A = Arithmetic(profile)
     tile.check_config()
@@ -127,7 +162,8 @@ def problem(
     return Problem(
         A,
         rows,
-        _weight(tile, stages),
+        effective_weight(A, tile, len(rows.lo), noise, stages),
+        tile.out_size,
         None if start is None else start.used(stages),
         state["mapping_scales"],
         state["out_scaling_alpha"],
@@ -138,6 +174,7 @@ def problem(
         _converter(A, core.adc, eta),
         _noise(core, noise, len(rows.lo), tile),
         start,
+        plans(tile) if isinstance(tile, QuantizedTorchInferenceTile) else None,
     )
 
 
@@ -167,26 +204,6 @@ def _rows(x: object, columns: int) -> Floats:
 def _state(tile: TorchInferenceTile, name: str) -> Interval | None:
     value = tile.value(name)
     return None if value is None else point(value)
-
-
-def _weight(tile: TorchInferenceTile, stages: Mapping[str, Floats]) -> Interval:
-    shape = tile.parameters["weight"].shape
-    if "effective_weight" in stages:
-        weight = stages["effective_weight"]
-        if weight.shape != shape:
-            raise ShapeError(
-                f"stages['effective_weight'] has shape {weight.shape}, allowed is {shape}."
-            )
-        return point(weight)
-    if tile.training and tile.config.modifier.type not in (
-        WeightModifierType.NONE,
-        WeightModifierType.COPY,
-    ):
-        raise StateError(
-            "the weight modifier is active in training; give the weight that was used as "
-            "stages['effective_weight'], or judge in eval mode."
-        )
-    return point(tile.parameters["weight"])
 
 
 def _converter(A: Arithmetic, c: tile_settings.Converter, noise: Interval) -> Converter:

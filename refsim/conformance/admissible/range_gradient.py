@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import quantised_periphery
 from .arithmetic import Arithmetic
 from .flow import Flow
 from .interval import Interval, booleans, hull, point, where
@@ -17,7 +18,7 @@ __all__ = ["range_gradient"]
 def range_gradient(p: Problem, flow: Flow, rest: Interval, dv: Interval, d: Interval) -> None:
     """Enter the sets of the terms of the gradient of a learned range, and of their sum.
 
-    ``rest`` is the gradient before the learned output scale, ``dv`` that of the scaled and ``d`` that of the clipped
+    ``rest`` is the gradient before the learned output scale, or that of a quantised factor, ``dv`` that of the scaled and ``d`` that of the clipped
     input.
     """
     assert p.r is not None
@@ -106,9 +107,12 @@ def _share(profile: Profile, inside: int, count: int) -> Interval:
 def _sums(p: Problem, flow: Flow, rest: Interval, dv: Interval) -> tuple[Interval, Interval]:
     """Derivatives by the range as a factor of the output, and as a divisor of the input."""
     A, spare = p.A, p.A.profile.spare + 1
-    scaled = rest if p.scales is None else A.product(rest, p.scales)
-    z = flow.value("product" if p.core.perfect else "core_output")
-    out = total(A, A.exact_product(scaled, z), None, spare)
+    if p.quantisers is not None:
+        out = quantised_periphery.output_sum(p, rest)
+    else:
+        scaled = rest if p.scales is None else A.product(rest, p.scales)
+        z = flow.value("product" if p.core.perfect else "core_output")
+        out = total(A, A.exact_product(scaled, z), None, spare)
     into = total(A, A.exact_product(dv, flow.value("scaled_input")), None, spare)
     return flow.add("SU-2", "range_output_sum", out), flow.add("SU-2", "range_input_sum", into)
 

@@ -15,10 +15,12 @@ from refsim.tile import TorchInferenceTile
 from refsim.tile.stages import MODIFIER
 from refsim.tile.state_dict import RANDOM_STATE
 
-from .flow import Admissible
+from .flow import Admissible, Flow
 from .interval import Floats, Interval, point
+from .plan import quantised_entries
 from .problem import Problem, arrays, problem
 from .profile import FLOAT32, Profile
+from .quantised_state import quantised_flow
 from .report import Report, verdict
 
 __all__ = ["ENTRIES", "Pass", "judge_state"]
@@ -36,11 +38,14 @@ class Pass:
         What the pass starts from.
     after
         The state of the implementation after the pass, by name, as far as it is given.
+    flow
+        What becomes of the entries of quantisers, as stages.
     """
 
     tile: Any
     problem: Problem
     after: Mapping[str, Floats]
+    flow: Flow
 
 
 def _range(pass_: Pass) -> Admissible:
@@ -133,24 +138,30 @@ def judge_state(
         shown = arrays(after)
         anchors = {"effective_weight": tile.parameters["weight"], **(stages or {})}
         p = problem(tile, x, profile, noise, arrays(anchors))
-        _check_entries(tile, shown)
-        pass_ = Pass(tile, p, shown)
         expected = _after(tile, x, noise)
+        _check_entries(tile, shown, expected)
+        flow = quantised_flow(p, arrays(stages or {}), shown)
+        pass_ = Pass(tile, p, shown, flow)
         found = [
-            verdict(_entry(pass_, name), after[name], expected[name], profile.format)
-            for name in [*tile.parameters, *tile.buffers]
+            verdict(_entry(pass_, name), after[name], expected.get(name), profile.format)
+            for name in _in_order(tile, flow, expected)
             if name in after
         ]
     return Report(profile.name, found)
 
 
-def _check_entries(tile: Any, state: Mapping[str, Floats]) -> None:
+def _in_order(tile: Any, flow: Flow, after: Mapping[str, Any]) -> list[str]:
+    """All entries, those of quantisers behind the others and in the order of the pass."""
+    plain = [name for name in [*tile.parameters, *tile.buffers] if name not in flow.found]
+    return list(dict.fromkeys([*plain, *flow.found, *after]))
+
+
+def _check_entries(tile: Any, state: Mapping[str, Floats], after: Mapping[str, Any]) -> None:
     for name, array in state.items():
-        stored = tile.value(name)
+        stored = tile.value(name) if name not in after else after[name]
         if stored is None:
-            raise InputError(
-                f"state has the entry {name!r}, allowed are {', '.join([*tile.parameters, *tile.buffers])}."
-            )
+            allowed = [each for each in after if each not in RANDOM_STATE]
+            raise InputError(f"state has the entry {name!r}, allowed are {', '.join(allowed)}.")
         if array.size != stored.size:
             raise ShapeError(f"state[{name!r}] has shape {array.shape}, allowed is {stored.shape}.")
 
@@ -159,6 +170,10 @@ def _entry(pass_: Pass, name: str) -> Admissible:
     """What the entry may be after the pass."""
     if name in ENTRIES:
         return ENTRIES[name](pass_)
+    if name in pass_.flow.found:
+        return pass_.flow.found[name]
+    if name in quantised_entries(pass_.tile):
+        return Admissible("QU-1", name, [point(quantised_entries(pass_.tile)[name])])
     modifier = MODIFIER.get(pass_.tile.config.modifier.type, "WM-2")
     clause = modifier if name == "weight" else KEPT[name]
     return Admissible(clause, name, [point(pass_.tile.value(name))])

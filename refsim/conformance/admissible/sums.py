@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,8 +11,9 @@ from .arithmetic import Arithmetic
 from .interval import Floats, Interval, outward
 from .profile import BINARY64, Profile
 
-__all__ = ["matrix_product", "own_error", "total"]
+__all__ = ["matrix_product", "own_error", "sample_product", "total"]
 
+Contraction = Callable[[Floats, Floats], Floats]
 OWN = BINARY64.unit
 CHUNK = 2**22
 
@@ -63,14 +65,32 @@ def matrix_product(A: Arithmetic, a: Interval, b: Interval) -> Interval:
     >>> matrix_product(Arithmetic(FLOAT32), point([[0.5, 3.0]]), point([[1.0, 0.25]]))
     Interval(lo=array([[1.25]]), hi=array([[1.25]]))
     """
+    return _product(A, a, b, lambda x, y: x @ y.T)
+
+
+def sample_product(A: Arithmetic, a: Interval, b: Interval) -> Interval:
+    """Products of each row of ``a`` with the rows of a matrix of its own, ``b`` of shape ``(N, O, K)``.
+
+    >>> from refsim.conformance.admissible import FLOAT32, Arithmetic
+    >>> from refsim.conformance.admissible.interval import point
+    >>> sample_product(Arithmetic(FLOAT32), point([[0.5], [2.0]]), point([[[1.0]], [[3.0]]]))
+    Interval(lo=array([[0.5],
+           [6. ]]), hi=array([[0.5],
+           [6. ]]))
+    """
+    return _product(A, a, b, lambda x, y: (y @ x[:, :, None])[:, :, 0])
+
+
+def _product(A: Arithmetic, a: Interval, b: Interval, contracted: Contraction) -> Interval:
+    """Products by midpoints and radii."""
     profile, K = A.profile, a.lo.shape[1]
     (am, ar), (bm, br) = _middle(a, profile.operand), _middle(b, profile.operand)
-    center, size = am @ bm.T, np.abs(am) @ np.abs(bm).T
+    center, size = contracted(am, bm), contracted(np.abs(am), np.abs(bm))
     radius = np.zeros_like(center)
     if ar.any():
-        radius = radius + ar @ (np.abs(bm) + br).T
+        radius = radius + contracted(ar, np.abs(bm) + br)
     if br.any():
-        radius = radius + np.abs(am) @ br.T
+        radius = radius + contracted(np.abs(am), br)
     grow = 1 + 2 * own_error(K)
     radius, size = radius * grow, size * grow
     magnitude = (size + radius) * grow
@@ -133,8 +153,11 @@ def _error_in_order(
     assert profile.lanes is not None
     K = am.shape[1]
     lanes = min(profile.lanes, max(K, 1))
-    rows = max(1, CHUNK // max(1, K * len(bm)))
-    nodes = [_node_sizes(am[i : i + rows], bm, lanes) for i in range(0, len(am), rows)]
+    rows, own = max(1, CHUNK // max(1, K * bm.shape[-2])), bm.ndim == 3
+    starts = range(0, len(am), rows)
+    nodes = [
+        _node_sizes(am[i : i + rows], bm[i : i + rows] if own else bm[None], lanes) for i in starts
+    ]
     sizes = np.concatenate(nodes) if nodes else np.zeros_like(magnitude)
     below = profile.gamma(K) * magnitude + radius + own_error(K) * magnitude
     steps = K + 2 * lanes
@@ -144,7 +167,7 @@ def _error_in_order(
 
 def _node_sizes(am: Floats, bm: Floats, lanes: int) -> Floats:
     """Sums of the magnitudes of all partial sums in the order of so many lanes."""
-    terms = am[:, None, :] * bm[None, :, :]
+    terms = am[:, None, :] * bm
     N, O, K = terms.shape
     steps = -(-K // lanes)
     padded = np.zeros((N, O, steps * lanes))

@@ -10,24 +10,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsim.config import RPUDataType
+from refsim.conformance.admissible.update import SGDSettings
 
 __all__ = ["Case", "SGDSettings", "Step"]
 
 Array = NDArray[Any]
 
 
-@dataclass(frozen=True)
-class SGDSettings:
-    """Settings of stochastic gradient descent (clause OP-1), named as in :class:`refsim.SGD`."""
-
-    lr: float = 0.05
-    momentum: float = 0.0
-    dampening: float = 0.0
-    weight_decay: float = 0.0
-    nesterov: bool = False
-
-
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Step:
     """One step of a case, in this order: reload, forward, backward, update.
 
@@ -55,7 +45,7 @@ class Step:
     noise: Mapping[str, Array] = field(default_factory=dict)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Case:
     """What an implementation is asked to do.
 

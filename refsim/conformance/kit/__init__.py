@@ -2,6 +2,22 @@
 
 from __future__ import annotations
 
+from .finding import STATE, Finding
+from .judge import Verdict, judge
+from .outcome import Outcome, Row
 from .play import Observation, Recording, play
+from .verify import Session, verify_target
 
-__all__ = ["Observation", "Recording", "play"]
+__all__ = [
+    "STATE",
+    "Finding",
+    "Observation",
+    "Outcome",
+    "Recording",
+    "Row",
+    "Session",
+    "Verdict",
+    "judge",
+    "play",
+    "verify_target",
+]

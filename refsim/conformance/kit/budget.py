@@ -1,8 +1,8 @@
 """The flip budget: each flip of a code may be admissible, and yet there may be too many of them.
 
 A sum of ``K`` products in the accumulator's format errs by about ``u sqrt(K) ||d * w||`` (Higham and Mary 2019, the
-errors of roundings taken as independent). An output flips if that error carries it over the boundary between two codes,
-so the expected number of flips is a sum of probabilities, and with ``SLACK`` times that number it is Poisson's law that says
+errors of roundings taken as independent). An output flips if that error carries it over the boundary between two
+codes, so the expected number of flips is a sum of probabilities; Poisson's law with ``SLACK`` times that number says
 how many are too many. Only this budget is statistical; single verdicts are not.
 """
 
@@ -14,7 +14,11 @@ from typing import Any, Final
 import numpy as np
 from scipy import special, stats
 
-from refsim.conformance.admissible import Profile
+from refsim.config import RPUDataType
+from refsim.conformance.admissible import Arithmetic, Profile
+from refsim.conformance.admissible.interval import point
+from refsim.conformance.admissible.sums import matrix_product
+from refsim.tile.settings import DATA_TYPES, core
 
 from .play import Observation
 from .reference import Reference
@@ -23,6 +27,7 @@ __all__ = ["FlipBudget"]
 
 SLACK: Final = 4.0
 FALSE_ALARM: Final = 1e-9
+WIDE: Final = DATA_TYPES[RPUDataType.DOUBLE]
 
 
 @dataclass
@@ -47,6 +52,7 @@ class FlipBudget:
     observed: int = 0
     expected: float = 0.0
     most: Any = field(default=None, repr=False)
+    _bound: float = field(default=np.inf, repr=False)
 
     @property
     def allowed(self) -> int:
@@ -63,21 +69,16 @@ class FlipBudget:
         io, stages = getattr(tile.config, "forward", None), own.stages
         if io is None or "rounded_output" not in stages or stages["product"].ndim != 2:
             return
-        step = self._step(stages)
-        if step is None:
+        adc = core(io, WIDE, tile.config.choices.output_clip_mask).adc
+        if adc.step == 0:
             return
+        step, self._bound = float(adc.step), float(adc.bound)
         flipped = self._flipped(seen, own, step)
         self.codes += flipped.size
         self.expected += float(self._probability(stages, step).sum())
         self.observed += int(flipped.sum())
         if flipped.any() and self.most is None:
             self.most = case
-
-    def _step(self, stages: dict[str, Any]) -> float | None:
-        """The step of the converter, from the codes and their numbers."""
-        value, level = (np.ravel(stages[name]).astype(float) for name in ("rounded_output", "output_level"))
-        where = np.flatnonzero(level)
-        return None if not where.size else float(abs(value[where[0]] / level[where[0]]))
 
     def _flipped(self, seen: Observation, own: Reference, step: float) -> Any:
         shown = seen.stages.get("rounded_output")
@@ -92,11 +93,15 @@ class FlipBudget:
         """What one unit of a code is worth in the output."""
         stages = own.stages
         code, core = stages["output_code"].astype(float), stages["core_output"].astype(float)
-        scale = np.divide(core, code, out=np.zeros_like(core), where=code != 0).max(axis=1, initial=0.0)
+        scale = np.divide(core, code, out=np.zeros_like(core), where=code != 0).max(
+            axis=1, initial=0.0
+        )
         scaled = stages["scaled_output"].astype(float)
         kappa = np.divide(scaled, core, out=np.zeros_like(core), where=core != 0)
         largest = np.abs(kappa).max(axis=0, initial=0.0)
-        return np.where(scale == 0, np.inf, scale)[:, None] * np.where(largest == 0, np.inf, largest)
+        return np.where(scale == 0, np.inf, scale)[:, None] * np.where(
+            largest == 0, np.inf, largest
+        )
 
     def _probability(self, stages: dict[str, Any], step: float) -> Any:
         """The probability that the error of the sum carries an output over a boundary."""
@@ -104,9 +109,12 @@ class FlipBudget:
         w = stages["effective_weight"].astype(float)
         if w.ndim != 2:
             return np.zeros(1)
+        reach = matrix_product(Arithmetic(self.profile), point(d), point(w))
         norm = np.sqrt((d * d) @ (w * w).T)
         u = 2.0**-self.profile.accumulator.precision
         sigma = u * np.sqrt(d.shape[1]) * norm / step
         level = stages["product"].astype(float) / step
         distance = np.abs(np.abs(level - np.floor(level)) - 0.5)
-        return special.erfc(distance / (np.sqrt(2.0) * np.maximum(sigma, 1e-30)))
+        chance = special.erfc(distance / (np.sqrt(2.0) * np.maximum(sigma, 1e-30)))
+        near = np.abs(stages["product"]) <= self._bound + step
+        return np.where(near & (reach.hi > reach.lo), chance, 0.0)

@@ -12,7 +12,7 @@ STATE = "state"
 """In place of a clause: state that is lost, or changed by something that must not change it."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Finding:
     """One thing that no right implementation does.
 

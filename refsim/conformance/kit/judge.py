@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import warnings
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -18,10 +20,10 @@ from refsim.conformance.admissible import (
     judge_state,
     judge_update,
 )
-from refsim.conformance.admissible import SGDSettings as Settings
 from refsim.conformance.cases import Case, Step
-from refsim.errors import InputError, RefsimError, ShapeError, StateError
+from refsim.errors import InputError, RangeWarning, RefsimError, ShapeError, StateError
 
+from .budget import FlipBudget
 from .finding import STATE, Finding
 from .play import Observation, Recording
 from .reference import Reference, anchored, passes
@@ -62,7 +64,9 @@ class Verdict:
         return self.findings[0] if self.findings else None
 
 
-def judge(recording: Recording, profile: Profile = FLOAT32) -> Verdict:
+def judge(
+    recording: Recording, profile: Profile = FLOAT32, flips: FlipBudget | None = None
+) -> Verdict:
     """Whether an implementation did what a right one may do.
 
     Parameters
@@ -71,6 +75,8 @@ def judge(recording: Recording, profile: Profile = FLOAT32) -> Verdict:
         A case, and what the implementation did in it.
     profile
         The arithmetic that it declares.
+    flips
+        A budget in which flips of codes are counted.
 
     Returns
     -------
@@ -79,16 +85,19 @@ def judge(recording: Recording, profile: Profile = FLOAT32) -> Verdict:
         overflows, a range of 0) ends the verdict without a finding.
     """
     verdict = Verdict()
-    with np.errstate(all="ignore"):
-        _Judge(recording.case, profile, verdict).run(recording)
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RangeWarning)
+        _Judge(recording.case, profile, verdict, flips).run(recording)
     return verdict
 
 
 class _Judge:
     """The verdict on one recording as it grows."""
 
-    def __init__(self, case: Case, profile: Profile, verdict: Verdict) -> None:
-        self.case, self.profile, self.verdict = case, profile, verdict
+    def __init__(
+        self, case: Case, profile: Profile, verdict: Verdict, flips: FlipBudget | None
+    ) -> None:
+        self.case, self.profile, self.verdict, self.flips = case, profile, verdict, flips
         self.tile = case.tile()
         self.expected: Mapping[str, Any] = self.tile.state_dict()
         self.carried: Mapping[str, Any] = {}
@@ -129,6 +138,8 @@ class _Judge:
         self.verdict.judged += 1
         for report in self._reports(step, seen, reference):
             self._enter(report)
+        if self.flips is not None and not self.verdict.findings:
+            self.flips.count(self.tile, self.case, seen, reference)
         self._advance(seen, reference)
         return True
 
@@ -146,26 +157,20 @@ class _Judge:
 
     def _reports(self, step: Step, seen: Observation, reference: Reference) -> Iterator[Report]:
         """The sets of everything that the implementation showed in a step."""
-        given = {"noise": step.noise, "stages": _known(seen.stages, reference.stages)}
-        checks = [
-            lambda: judge_forward(self.tile, step.x, seen.output, self.profile, **given),
-            lambda: judge_state(self.tile, step.x, seen.passed, self.profile, **given),
+        given: dict[str, Any] = {
+            "noise": step.noise,
+            "stages": _known(seen.stages, reference.stages),
+        }
+        checks: list[Callable[[], Report]] = [
+            partial(judge_forward, self.tile, step.x, seen.output, self.profile, **given),
+            partial(judge_state, self.tile, step.x, self._entries(seen.passed), self.profile, **given),
         ]
         if step.dy is not None and reference.gradients is not None:
             gradients = self._gradients(seen.gradients or {}, reference.gradients)
-            checks.append(
-                lambda: judge_backward(
-                    self.tile,
-                    step.x,
-                    step.dy,
-                    gradients,
-                    self.profile,
-                    before=self.carried,
-                    **given,
-                )
-            )
+            arguments = self.tile, step.x, step.dy, gradients, self.profile
+            checks.append(partial(judge_backward, *arguments, before=self.carried, **given))
         if seen.after is not None:
-            checks.append(lambda: self._updated(seen))
+            checks.append(partial(self._updated, seen))
         for check in checks:
             try:
                 yield check()
@@ -173,6 +178,11 @@ class _Judge:
                 self._found("target", "malformed", "malformed", str(error))
             except StateError:
                 continue  # nothing is defined here
+
+    def _entries(self, shown: Mapping[str, Any]) -> dict[str, Any]:
+        """The entries of a state that are judged."""
+        known = {*self.tile.parameters, *self.tile.buffers, "mapping_scales"}
+        return {name: value for name, value in shown.items() if name in known}
 
     def _gradients(self, got: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         """The gradients that can be judged; those that must be there and are not are findings."""
@@ -191,16 +201,15 @@ class _Judge:
     def _updated(self, seen: Observation) -> Report:
         assert seen.after is not None
         tile = anchored(self.case, seen.passed, self.tile)
-        settings = Settings(**vars(self.case.sgd))
         gradients = {
             k: v for k, v in (seen.gradients or {}).items() if k != "input"
         } or self.carried
         report, self.velocity = judge_update(
             tile,
             gradients,
-            seen.after,
+            self._entries(seen.after),
             self.profile,
-            settings=settings,
+            settings=self.case.sgd,
             velocity=self.velocity,
         )
         return report

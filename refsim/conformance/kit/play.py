@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -18,7 +18,7 @@ Array = NDArray[Any]
 Arrays = Mapping[str, Array]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Observation:
     """What an implementation did in one step.
 
@@ -46,7 +46,7 @@ class Observation:
     after: Arrays | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Recording:
     """A case and what an implementation did in it, step by step.
 
@@ -62,7 +62,7 @@ class Recording:
 
     case: Case
     observations: tuple[Observation, ...] = ()
-    failure: TargetFailure | None = field(default=None, compare=False)
+    failure: TargetFailure | None = None
 
     def until(self, step: int) -> Recording:
         """The recording up to a step, that one included."""
@@ -91,19 +91,36 @@ def play(target: Adapter, case: Case) -> Recording:
         If the target does not have the configuration.
     """
     seen: list[Observation] = []
-    handle = None
+    handle = failure = None
     try:
         handle = target.create(case.config, case.weight, case.bias, case.state)
         for step in case.steps:
             if step.reload:
-                handle = target.load(case.config, target.save(handle))  # type: ignore[attr-defined]
+                handle = _reloaded(target, case, handle)
             seen.append(_observed(target, handle, case, step))
-    except TargetFailure as failure:
-        return Recording(case, tuple(seen), failure)
+    except TargetFailure as error:
+        failure = error
     finally:
-        if handle is not None and hasattr(target, "close"):
-            target.close(handle)
-    return Recording(case, tuple(seen))
+        lost = _closed(target, handle)
+    return Recording(case, tuple(seen), failure or lost)
+
+
+def _reloaded(target: Adapter, case: Case, handle: Any) -> Any:
+    saved = target.save(handle)  # type: ignore[attr-defined]
+    new = target.load(case.config, saved)  # type: ignore[attr-defined]
+    _closed(target, handle)
+    return new
+
+
+def _closed(target: Adapter, handle: Any) -> TargetFailure | None:
+    """How closing failed, None if it did not."""
+    if handle is None or not hasattr(target, "close"):
+        return None
+    try:
+        target.close(handle)
+    except TargetFailure as failure:
+        return failure
+    return None
 
 
 def _observed(target: Adapter, handle: Any, case: Case, step: Step) -> Observation:

@@ -16,7 +16,7 @@ __all__ = ["shrunk", "size"]
 def size(case: Case) -> tuple[int, int, int, int]:
     """Outputs and inputs of the tile, rows of all batches, and steps."""
     rows = sum(step.x.size // max(step.x.shape[-1], 1) for step in case.steps)
-    return *case.weight.shape, rows, len(case.steps)  # type: ignore[return-value]
+    return *case.weight.shape, rows, len(case.steps)
 
 
 def shrunk(

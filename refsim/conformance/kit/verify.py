@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import time
+import warnings
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
@@ -11,7 +12,7 @@ from typing import Any, Final
 from refsim.conformance.adapters import Capabilities
 from refsim.conformance.adapters.guard import guarded
 from refsim.conformance.cases import Case, features
-from refsim.errors import InputError, RefsimError, Unsupported
+from refsim.errors import InputError, RangeWarning, RefsimError, Unsupported
 
 from .budget import FlipBudget
 from .diagnosis import Failure, diagnosed
@@ -84,7 +85,9 @@ def verify_target(
     if unknown:
         raise InputError(f"phases has {unknown[0]!r}, allowed are {', '.join(PHASES)}.")
     session = Session(target, capabilities, seed, only)
-    return session.run(phases, max_examples, seconds, progress)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RangeWarning)
+        return session.run(phases, max_examples, seconds, progress)
 
 
 class Session:
@@ -232,5 +235,3 @@ class Session:
 
     def _flips(self) -> int:
         return sum(finding.kind == "flips" for finding in self.outcome.findings)
-
-

@@ -180,3 +180,28 @@ def test_methods_that_an_adapter_lacks_stay_absent() -> None:
     assert not hasattr(adapter, "stages")
     assert hasattr(adapter, "save")
     assert play(adapter, case()).observations[0].stages == {}
+
+
+def test_a_tile_that_cannot_be_closed_is_a_failure_at_the_end() -> None:
+    adapter = Own()
+    adapter.close = raising(ValueError("locked"))  # type: ignore[method-assign]
+    found = play(guarded(adapter), case())
+    assert len(found.observations) == 4
+    assert found.failure is not None
+    assert found.failure.text == "ValueError: locked in close."
+
+
+def test_every_tile_is_closed_also_those_that_were_saved_and_loaded() -> None:
+    class Counting(Own):
+        open = 0
+
+        def _new(self, *given: Any) -> Any:
+            self.open += 1
+            return super()._new(*given)
+
+        def close(self, handle: Any) -> None:
+            self.open -= 1
+
+    adapter = Counting()
+    play(guarded(adapter), case())
+    assert adapter.open == 0

@@ -142,7 +142,9 @@ def test_what_only_the_implementation_knows_is_asked_for() -> None:
     with pytest.raises(rs.InputError, match="out_noise is switched on; give the deviates"):
         judge_forward(made(io={"out_noise": 0.1}), X, Y)
     modifier = rs.WeightModifierParameter(type=rs.WeightModifierType.ADD_NORMAL, std_dev=0.1)
-    with pytest.raises(rs.StateError, match="give the weight that was used as stages"):
+    with pytest.raises(
+        rs.StateError, match=r"give its deviates as noise\['weight_noise'\] or the weight"
+    ):
         judge_forward(made(modifier=modifier), X, Y)
     assert judge_forward(made(modifier=modifier).eval(), X, Y).passed
     used = {"effective_weight": [[2.0, -1.0]]}

@@ -49,9 +49,9 @@ class Backward(RangeGradient):
         """Gradients of weight and scaled input."""
         if self.empty:
             return None, np.zeros_like(self.v)
-        if self.config.forward.is_perfect:
+        if self.perfect:
             return self.outer(gz, self.v), self.through_weight(gz)
-        io = self.config.forward
+        io = self.io
         gm = self.through_adc(gz, io)
         dw = self.outer(gm, self.d)
         gd = self.through_weight(gm)

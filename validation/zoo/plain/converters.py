@@ -100,7 +100,7 @@ class Converters(Arithmetic, State):
         given = noise.get(name)
         if given is not None:
             given = np.asarray(given, self.T)
-            if self.config.forward.bound_management != BoundManagementType.NONE:
+            if self.io.bound_management != BoundManagementType.NONE:
                 given = given[turn] if turn < len(given) else None
         if given is not None:
             return given.reshape(like.shape)
