@@ -56,7 +56,9 @@ def anchored(case: Case, shown: Mapping[str, Any], tile: Any = None) -> Any:
     """
     made = case.tile() if tile is None else copy.deepcopy(tile)
     known = {*made.state_dict(), "mapping_scales"} - {"random_seed", "random_step"}
-    made.load_state_dict({k: v for k, v in shown.items() if k in known}, strict=False)
+    remembered = tuple(f"{name}.estimator." for name in getattr(made, "quantizers", ()))
+    entries = {k: v for k, v in shown.items() if k in known or k.startswith(remembered)}
+    made.load_state_dict(entries, strict=False)
     made.zero_grad()
     return made
 
