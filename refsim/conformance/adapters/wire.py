@@ -36,8 +36,8 @@ LONGEST_LINE: Final = 2**25
 METHODS: Final = ("stages", "save", "load", "set_weights", "calibrate", "close")
 """Operations that a target may lack; it names those that it has."""
 _MOST_BRACKETS: Final = 10**6
-_KINDS: Final = ("error", "unsupported", "memory", "malformed")
-_RESULTS: Final[Mapping[str, tuple[str, ...]]] = {
+KINDS: Final = ("error", "unsupported", "memory", "malformed")
+RESULTS: Final[Mapping[str, tuple[str, ...]]] = {
     "hello": ("protocol", "name"),
     "forward": ("output",),
     "backward": ("gradients",),
@@ -45,7 +45,7 @@ _RESULTS: Final[Mapping[str, tuple[str, ...]]] = {
     "stages": ("stages",),
     "save": ("saved",),
 }
-_MORE: Final[Mapping[str, tuple[str, ...]]] = {
+MORE: Final[Mapping[str, tuple[str, ...]]] = {
     "hello": ("version", "methods", "arrays", "capabilities")
 }
 
@@ -146,26 +146,26 @@ def result(answer: bytes, number: int, op: str) -> dict[str, Any]:
 
 
 def _fields(found: Any, op: str) -> dict[str, Any]:
-    needed = _RESULTS.get(op, ())
+    needed = RESULTS.get(op, ())
     if not isinstance(found, dict):
         raise malformed(f"the result is {type(found).__name__}, allowed are objects.")
     for name in needed:
         if name not in found:
             raise malformed(f"the result has no {name}.")
     for name in found:
-        if name not in (*needed, *_MORE.get(op, ())):
-            allowed = ", ".join((*needed, *_MORE.get(op, ()))) or "no keys"
+        if name not in (*needed, *MORE.get(op, ())):
+            allowed = ", ".join((*needed, *MORE.get(op, ()))) or "no keys"
             raise malformed(f"the result has the key {name[:40]!r}, allowed are {allowed}.")
     return found
 
 
 def _error(found: Any) -> TargetFailure | Unsupported:
     match found:
-        case {"kind": str(kind), "text": str(text), **rest} if kind in _KINDS and not rest:
+        case {"kind": str(kind), "text": str(text), **rest} if kind in KINDS and not rest:
             words = plain_text(text, 500) or "no reason was given"
             return Unsupported(words) if kind == "unsupported" else TargetFailure(kind, words)
     raise malformed(
-        f"an error is {str(found)[:80]}, allowed are kind ({', '.join(_KINDS)}) and text."
+        f"an error is {str(found)[:80]}, allowed are kind ({', '.join(KINDS)}) and text."
     )
 
 

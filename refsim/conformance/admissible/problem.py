@@ -65,7 +65,8 @@ class Problem:
     adc: Converter
     noise: Mapping[str, Floats] = field(default_factory=dict)
     start: RangeStart | None = None
-    quantisers: Mapping[str, Plan] | None = None
+    quantised: bool = False
+    quantisers: Mapping[str, Plan] = field(default_factory=dict)
 
     @property
     def product_clause(self) -> str:
@@ -174,7 +175,8 @@ def problem(
         _converter(A, core.adc, eta),
         _noise(core, noise, len(rows.lo), tile),
         start,
-        plans(tile) if isinstance(tile, QuantizedTorchInferenceTile) else None,
+        isinstance(tile, QuantizedTorchInferenceTile),
+        plans(tile) if isinstance(tile, QuantizedTorchInferenceTile) else {},
     )
 
 

@@ -22,6 +22,7 @@ from refsim.conformance.admissible import (
 )
 from refsim.conformance.cases import Case, Step
 from refsim.errors import InputError, RangeWarning, RefsimError, ShapeError, StateError
+from refsim.tile.state_dict import RANDOM_STATE
 
 from .budget import FlipBudget
 from .finding import STATE, Finding
@@ -163,7 +164,9 @@ class _Judge:
         }
         checks: list[Callable[[], Report]] = [
             partial(judge_forward, self.tile, step.x, seen.output, self.profile, **given),
-            partial(judge_state, self.tile, step.x, self._entries(seen.passed), self.profile, **given),
+            partial(
+                judge_state, self.tile, step.x, self._entries(seen.passed), self.profile, **given
+            ),
         ]
         if step.dy is not None and reference.gradients is not None:
             gradients = self._gradients(seen.gradients or {}, reference.gradients)
@@ -181,7 +184,7 @@ class _Judge:
 
     def _entries(self, shown: Mapping[str, Any]) -> dict[str, Any]:
         """The entries of a state that are judged."""
-        known = {*self.tile.parameters, *self.tile.buffers, "mapping_scales"}
+        known = {*self.tile.state_dict(), "mapping_scales"} - {*RANDOM_STATE}
         return {name: value for name, value in shown.items() if name in known}
 
     def _gradients(self, got: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
@@ -207,7 +210,7 @@ class _Judge:
         report, self.velocity = judge_update(
             tile,
             gradients,
-            self._entries(seen.after),
+            {name: seen.after[name] for name in seen.after if tile.value(name) is not None},
             self.profile,
             settings=self.case.sgd,
             velocity=self.velocity,
