@@ -22,6 +22,7 @@ from refsim.conformance.admissible import (
 )
 from refsim.conformance.cases import Case, Step
 from refsim.errors import InputError, RangeWarning, RefsimError, ShapeError, StateError
+from refsim.tile.state_dict import RANDOM_STATE
 
 from .budget import FlipBudget
 from .finding import STATE, Finding
@@ -163,7 +164,14 @@ class _Judge:
         }
         checks: list[Callable[[], Report]] = [
             partial(judge_forward, self.tile, step.x, seen.output, self.profile, **given),
-            partial(judge_state, self.tile, step.x, self._entries(seen.passed), self.profile, **given),
+            partial(
+                judge_state,
+                self.tile,
+                step.x,
+                self._entries(seen.passed, reference),
+                self.profile,
+                **given,
+            ),
         ]
         if step.dy is not None and reference.gradients is not None:
             gradients = self._gradients(seen.gradients or {}, reference.gradients)
@@ -179,10 +187,12 @@ class _Judge:
             except StateError:
                 continue  # nothing is defined here
 
-    def _entries(self, shown: Mapping[str, Any]) -> dict[str, Any]:
-        """The entries of a state that are judged."""
-        known = {*self.tile.parameters, *self.tile.buffers, "mapping_scales"}
-        return {name: value for name, value in shown.items() if name in known}
+    def _entries(self, shown: Mapping[str, Any], reference: Reference) -> dict[str, Any]:
+        """The entries of a state that are judged: those that refsim has, and has set."""
+        own = {name: value for name, value in reference.state.items() if not np.isnan(value).any()}
+        return {
+            name: value for name, value in shown.items() if name in own.keys() - {*RANDOM_STATE}
+        }
 
     def _gradients(self, got: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         """The gradients that can be judged; those that must be there and are not are findings."""
@@ -207,7 +217,7 @@ class _Judge:
         report, self.velocity = judge_update(
             tile,
             gradients,
-            self._entries(seen.after),
+            {name: a for name, a in seen.after.items() if _is_set(tile.value(name))},
             self.profile,
             settings=self.case.sgd,
             velocity=self.velocity,
@@ -231,6 +241,11 @@ class _Judge:
         with suppress(RefsimError):  # the next step says so
             self.tile = anchored(self.case, {**reference.state, **seen.passed, **after}, self.tile)
         self.expected = after
+
+
+def _is_set(value: Any) -> bool:
+    """Whether an entry exists and has a value; quantisers that saw no data have none."""
+    return value is not None and not np.isnan(value).any()
 
 
 def _equal(got: Any, wanted: Any) -> bool:

@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from refsim.conformance.cases import Case, Step
 from refsim.errors import RefsimError
+from refsim.tile.state_dict import RANDOM_STATE
+
+ESTIMATOR: Final = ".estimator."
+"""In the names of entries that come into being with the first batch."""
 
 __all__ = ["Reference", "anchored", "passes"]
 
@@ -55,8 +59,9 @@ def anchored(case: Case, shown: Mapping[str, Any], tile: Any = None) -> Any:
         If the state is none that a tile can have.
     """
     made = case.tile() if tile is None else copy.deepcopy(tile)
-    known = {*made.state_dict(), "mapping_scales"} - {"random_seed", "random_step"}
-    made.load_state_dict({k: v for k, v in shown.items() if k in known}, strict=False)
+    known = {*made.state_dict(), "mapping_scales"} - {*RANDOM_STATE}
+    state = {k: v for k, v in shown.items() if k in known or ESTIMATOR in k}
+    made.load_state_dict(state, strict=False)
     made.zero_grad()
     return made
 

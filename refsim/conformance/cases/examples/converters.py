@@ -248,6 +248,13 @@ def gates() -> list[Case]:
             GRID,
             asked([[0.1875], [0.6875]], [[1.0], [1.0]]),
         ),
+        _one(
+            "BP-2",
+            "AsymmetryByTheCode",
+            "the sign is that of the code with its noise",
+            {**GRID, "inp_asymmetry": 0.25, "inp_noise": 1.0},
+            asked([[0.5], [-0.5]], [[1.0], [1.0]], {"inp_noise": [[-1.0], [1.0]]}),
+        ),
         example(
             "BP-2 IR-4",
             "RuleBehindTheGate",

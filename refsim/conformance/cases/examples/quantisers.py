@@ -65,7 +65,8 @@ def outputs() -> list[Case]:
 
     ties = _column(-3.0, 1.0, 0.5, -0.5, 1.5)
     ones = _column(1.0, 2.0, 4.0, 8.0, 16.0)
-    asymmetric = {"symmetric": False}
+    asymmetric: Asked = {"symmetric": False}
+    given: Asked = {"out_quantizer__delta": 0.5, "out_quantizer__zero_float": 5.0}
     return [
         of(
             "QU-1 QU-4",
@@ -148,6 +149,25 @@ def outputs() -> list[Case]:
             "NoSmallestStep",
             "data of zeros leave the smallest step",
             _column(0.0, 0.0),
+        ),
+        of("QU-6 QU-5", "NoSmallestStep", "a step is at least 1e-8", _column(8e-9, 2e-9)),
+        example(
+            "QU-7",
+            "NotLimited",
+            "a zero point is one of the codes",
+            _tile(n_bits=2, **asymmetric),
+            ONE,
+            asked(_column(1.0, -0.5, -2.0), training=False),
+            **given,
+        ),
+        example(
+            "QU-7",
+            "NotLimited",
+            "a zero point is not negative",
+            _tile(n_bits=2, **asymmetric),
+            ONE,
+            asked(_column(1.0, -0.5, 3.0), training=False),
+            **{**given, "out_quantizer__zero_float": -2.0},
         ),
         example(
             "QU-9",
@@ -243,6 +263,33 @@ def estimators() -> list[Case]:
         ),
         of(
             "RE-8 RE-9",
+            "NeverOneSided",
+            "positive data are searched from 0 up",
+            RE.MSE,
+            MSEEstimatorParams(),
+            asked(_column(1.0, 3.0, 0.5, 2.0)),
+        ),
+        of(
+            "RE-5 RE-6",
+            "UpperEndAlone",
+            "the larger magnitude limits the search",
+            RE.MSE,
+            grid(margin=0.0),
+            asked(_column(-4.0, 1.0, 0.5)),
+            symmetric=True,
+        ),
+        of(
+            "RE-11 RE-9",
+            "ThisCallAlone",
+            "an earlier batch still counts",
+            RE.MSE,
+            grid(margin=0.0),
+            asked(_column(-8.0, 8.0, 4.0)),
+            asked(_column(-1.0, 1.0, 0.25)),
+            symmetric=True,
+        ),
+        of(
+            "RE-8 RE-9",
             "ShiftedTheOtherWay",
             "golden section shifts the range",
             RE.MSE,
@@ -310,6 +357,8 @@ def learning() -> list[Case]:
     settings = {"n_bits": 2, "learn_quant_params": True, "init_learning_after": 1}
     weight = [[1.0], [2.0]]
 
+    started: Asked = {"scale_quantizer__state": [3], "scale_quant_update_idx": [2.0]}
+
     def train(**what: Any) -> Asked:
         return asked([[2.0]], [[1.0, 2.0]], update=True, **what)
 
@@ -353,6 +402,43 @@ def learning() -> list[Case]:
             train(),
             train(),
             train(reload=True),
+        ),
+        example(
+            "QU-12 QU-11",
+            "NoGate",
+            "a step below the smallest one learns nothing",
+            _tile(settings, r=2.0),
+            weight,
+            train(),
+            mapping_scales=[1.0, 3.0],
+            scale_quantizer__delta=1e-9,
+            **started,
+        ),
+        example(
+            "QU-12 QU-11",
+            "StrictGate",
+            "the smallest step learns",
+            _tile(settings, r=2.0),
+            weight,
+            train(),
+            mapping_scales=[1.0, 3.0],
+            scale_quantizer__delta=1e-8,
+            **started,
+        ),
+        *(
+            example(
+                "QU-14 QU-13",
+                "NoGate" if zero in (5.0, -2.0) else "StrictGate",
+                f"a zero point of {zero:g} {'learns nothing' if zero in (5.0, -2.0) else 'learns'}",
+                _tile({**settings, "symmetric": False}, r=2.0),
+                weight,
+                train(),
+                mapping_scales=[1.0, 3.0],
+                scale_quantizer__delta=1.0,
+                scale_quantizer__zero_float=zero,
+                **started,
+            )
+            for zero in (5.0, -2.0, 3.25, -0.25)
         ),
         of(
             "QU-14",
