@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from typing import Any
 
 import numpy as np
 
@@ -96,7 +97,7 @@ def _within(A: Arithmetic, method: GoldenSection, shown: ShownRange, size: Inter
     return bool(shown.shift is None or shown.shift.least_magnitude <= bound)
 
 
-def _most_shift(method: GoldenSection, size: float) -> float:
+def _most_shift(method: GoldenSection, size: Any) -> float:
     bits = method.loss.n_bits
     return float(2**bits // 4 * (2 * size / (2**bits - 1)))
 

@@ -11,7 +11,16 @@ from .interval import Interval, point
 from .profile import BINARY32
 from .rounding import integers
 
-__all__ = ["ELEMENTARY", "LEAST", "code_ends", "held_zero", "parameters", "scale", "single", "zero_points"]
+__all__ = [
+    "ELEMENTARY",
+    "LEAST",
+    "code_ends",
+    "held_zero",
+    "parameters",
+    "scale",
+    "single",
+    "zero_points",
+]
 
 LEAST = float(BINARY32.rounded(SMALLEST_STEP))
 ELEMENTARY = 2

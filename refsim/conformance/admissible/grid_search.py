@@ -76,9 +76,7 @@ def _of_side(
     return _chosen(lo, best), _chosen(hi, best), losses
 
 
-def _symmetric(
-    A: Arithmetic, size: Interval, count: int, side: bool
-) -> tuple[Interval, Interval]:
+def _symmetric(A: Arithmetic, size: Interval, count: int, side: bool) -> tuple[Interval, Interval]:
     """Ranges around zero, or from zero upwards, RE-6."""
     number = point(np.arange(1.0, count + 1)[:, None])
     hi = A.product(number, A.quotient(size, point(float(count))))

@@ -18,9 +18,7 @@ from .plan import Plan, in_rows
 __all__ = ["searched"]
 
 
-def searched(
-    A: Arithmetic, flow: Flow, plan: Plan, x: Interval
-) -> tuple[str, Interval, Interval]:
+def searched(A: Arithmetic, flow: Flow, plan: Plan, x: Interval) -> tuple[str, Interval, Interval]:
     """Enter the ends of the ranges that a search may end with, and what it remembers.
 
     Of a grid of ranges all candidates remain that may have the least loss. A golden section ends where rounding

@@ -18,9 +18,7 @@ from .range_search import searched
 __all__ = ["estimated"]
 
 
-def estimated(
-    A: Arithmetic, flow: Flow, plan: Plan, x: Interval
-) -> tuple[str, Interval, Interval]:
+def estimated(A: Arithmetic, flow: Flow, plan: Plan, x: Interval) -> tuple[str, Interval, Interval]:
     """Enter the ends of the range of each row, and what the estimator remembers.
 
     Parameters

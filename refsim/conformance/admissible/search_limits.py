@@ -68,9 +68,7 @@ def losses_of_ranges(
     return found
 
 
-def losses_of_grids(
-    A: Arithmetic, loss: Loss, x: Interval, row: Interval, grid: Grid
-) -> Interval:
+def losses_of_grids(A: Arithmetic, loss: Loss, x: Interval, row: Interval, grid: Grid) -> Interval:
     """Losses for grids ``(C, 1)`` with known zero points."""
     if not loss.of_softmax:
         return squared_errors(A, row, grid)

@@ -11,7 +11,7 @@ from refsim.errors import StateError
 from .flow import Flow
 from .grid import Grid
 from .grid_over import LEAST, code_ends
-from .interval import Floats, Interval, outward, point
+from .interval import Interval, outward, point
 from .plan import Plan
 from .profile import BINARY32, Format
 
@@ -108,9 +108,7 @@ def _of_ends(lo: float, hi: float, symmetric: bool, side: bool) -> ShownRange:
     )
 
 
-def _of_step(
-    plan: Plan, step: float, zero: float | None, stored: bool, side: bool
-) -> ShownRange:
+def _of_step(plan: Plan, step: float, zero: float | None, stored: bool, side: bool) -> ShownRange:
     """The range behind a step and a place of zero, or a zero point, which is rounded."""
     signed = plan.quantiser.symmetric and not side
     least, most = code_ends(plan.quantiser.n_bits, signed)
@@ -122,7 +120,9 @@ def _of_step(
         low = point([[0.0]]) if side else Interval(-width.hi, -width.lo)
         return ShownRange(width[0, 0], point(0.0), low, width, grid, fits=place == 0)
     open_ = 0.0 if stored else 0.5
-    start = around(BINARY32, Interval(*(np.array([[-step * (place + o)]]) for o in (open_, -open_))))
+    start = around(
+        BINARY32, Interval(*(np.array([[-step * (place + o)]]) for o in (open_, -open_)))
+    )
     half = Interval(width.lo / 2, width.hi / 2)
     shift = Interval(start.lo + half.lo, start.hi + half.hi)
     end = Interval(start.lo + width.lo, start.hi + width.hi)
