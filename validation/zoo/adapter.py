@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
 
 from refsim.conformance.adapters import Unsupported
 
-from .plain import TorchTile
+from .plain import CustomTile, FloatingPointTile, InferenceTile, QuantisedTile, TorchTile
 
 Array = Any
-TILES: dict[str, type] = {"TorchInferenceRPUConfig": TorchTile}
+TILES: dict[str, type] = {
+    "TorchInferenceRPUConfig": TorchTile,
+    "QuantizedTorchInferenceRPUConfig": QuantisedTile,
+    "InferenceRPUConfig": InferenceTile,
+    "CustomRPUConfig": CustomTile,
+    "FloatingPointRPUConfig": FloatingPointTile,
+}
 """The right tile for each class of configurations."""
 
 
@@ -23,16 +29,19 @@ class ZooAdapter:
     ----------
     change
         A class whose methods go before those of the right tile; None for none.
+    configs
+        Names of the classes of configurations that it takes; all by default.
     """
 
-    def __init__(self, change: type | None = None) -> None:
-        self.change = change
+    def __init__(self, change: type | None = None, configs: Iterable[str] = tuple(TILES)) -> None:
+        self.change, self.configs = change, frozenset(configs)
 
     def tile_class(self, config: Any) -> type:
         """The tile for a configuration."""
-        right = TILES.get(type(config).__name__)
-        if right is None:
-            raise Unsupported(f"no tile for {type(config).__name__}")
+        name = type(config).__name__
+        if name not in self.configs:
+            raise Unsupported(f"no tile for {name}")
+        right = TILES[name]
         if self.change is None:
             return right
         return type(self.change.__name__, (self.change, right), {})
@@ -71,6 +80,11 @@ class ZooAdapter:
     def set_weights(self, handle: Any, weight: Array, bias: Array | None) -> None:
         """Weights in logical units."""
         handle.set_weights(weight, bias)
+
+    def calibrate(self, handle: Any, calibration_type: Any, batches: Any, **options: Any) -> None:
+        """Input range from data."""
+        with np.errstate(all="ignore"):
+            handle.calibrate(calibration_type, batches, **options)
 
 
 class ShowingAdapter(ZooAdapter):

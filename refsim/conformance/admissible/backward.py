@@ -34,7 +34,7 @@ def backward(p: Problem, flow: Flow, g: Interval) -> None:
 
 def _through_periphery(p: Problem, flow: Flow, g: Interval) -> tuple[Interval, Interval]:
     """Gradient of the core output, and what the range needs of that of the output."""
-    if p.quantisers is not None:
+    if p.quantised:
         return quantised_periphery.through_periphery(p, flow, g)
     rest = _through_scales(p, flow, g)
     kappa = flow.value("output_factor") if "output_factor" in flow else None

@@ -63,7 +63,7 @@ def _with_common_range(p: Problem) -> Interval:
 
 def _periphery(p: Problem, flow: Flow, z: Interval) -> None:
     """Scales and bias, on grids if they are quantised."""
-    if p.quantisers is not None:
+    if p.quantised:
         quantised_periphery.periphery(p, flow, z)
         return
     A, y, kappa, factor = p.A, z, p.scales, None

@@ -6,8 +6,9 @@ import numpy as np
 
 from .arithmetic import Arithmetic
 from .grid import Grid, inside
+from .grid_over import single
 from .interval import Floats, Interval, hull, outward, point, where
-from .profile import BINARY32, FLOAT32
+from .profile import FLOAT32
 from .sums import total
 
 __all__ = ["scale_gradient", "value_gradient", "zero_point_gradient"]
@@ -69,11 +70,6 @@ def zero_point_gradient(
     terms = A.exact_product(Interval(-g.hi, -g.lo), grid.step)
     blocked = where(*inside(A, x, codes, grid), ZERO, terms)
     return single(total(A, blocked, 1, roundings=1))
-
-
-def single(a: Interval) -> Interval:
-    """The sets rounded to float32, the type of the parameters of quantisers."""
-    return Interval(BINARY32.rounded(a.lo), BINARY32.rounded(a.hi))
 
 
 def _power_of_two(step: Interval) -> bool:

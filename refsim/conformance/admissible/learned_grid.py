@@ -6,10 +6,10 @@ import numpy as np
 
 from .arithmetic import Arithmetic
 from .flow import Flow
-from .grid_gradients import scale_gradient, single, zero_point_gradient
+from .grid_gradients import scale_gradient, zero_point_gradient
+from .grid_over import ELEMENTARY, LEAST, single
 from .interval import Interval, hull, point
 from .plan import Plan, column
-from .possible_grids import ELEMENTARY, LEAST
 from .profile import FLOAT32
 
 __all__ = ["stored_gradients"]

@@ -21,7 +21,7 @@ from refsim.tile.state import Tile
 from .flow import Flow
 from .interval import Interval, point
 
-__all__ = ["Plan", "column", "plans", "quantised_entries", "scheduled"]
+__all__ = ["Plan", "column", "in_rows", "plans", "quantised_entries", "scheduled"]
 
 
 @dataclass(frozen=True)
@@ -104,3 +104,11 @@ def scheduled(flow: Flow, plan: Plan) -> None:
 def column(values: Any) -> Interval:
     """Numbers of the state, one for each row."""
     return point(np.asarray(values, dtype=np.float64).reshape(-1, 1))
+
+
+def in_rows(x: Interval, axis: int | None) -> Interval:
+    """The values in rows that share a step, ``(G, M)``."""
+    if axis is None:
+        return Interval(x.lo.reshape(1, -1), x.hi.reshape(1, -1))
+    ends = [np.moveaxis(end, axis, 0) for end in (x.lo, x.hi)]
+    return Interval(*(end.reshape(len(end), -1) for end in ends))

@@ -69,7 +69,8 @@ class Problem:
     adc: Converter
     noise: Mapping[str, Floats] = field(default_factory=dict)
     start: RangeStart | None = None
-    quantisers: Mapping[str, Plan] | None = None
+    quantised: bool = False
+    quantisers: Mapping[str, Plan] = field(default_factory=dict)
     manual: Manual | None = None
     average: Interval | None = None
     source: str = "noise"
@@ -182,7 +183,8 @@ def problem(
         _converter(A, core.adc, eta),
         _noise(core, noise, len(rows.lo), tile.in_size, tile.out_size),
         start,
-        plans(tile) if isinstance(tile, QuantizedTorchInferenceTile) else None,
+        isinstance(tile, QuantizedTorchInferenceTile),
+        plans(tile) if isinstance(tile, QuantizedTorchInferenceTile) else {},
         _manual(tile, len(rows.lo), backward_noise),
         running_peak(tile, "forward"),
     )

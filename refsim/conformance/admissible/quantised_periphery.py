@@ -60,9 +60,8 @@ def _on_grid(p: Problem, flow: Flow, name: str, x: Interval, flat: Interval) -> 
     plan = p.quantisers.get(name)
     if plan is None:
         return OnGrid(x, [])
-    rows = Interval(flat.lo.reshape(1, -1), flat.hi.reshape(1, -1))
     scheduled(flow, plan)
-    grids = possible_grids(p.A, flow, plan, rows)
+    grids = possible_grids(p.A, flow, plan, flat)
     flow.grids.setdefault(name, []).extend(grids)
     return quantised(p.A, flow, name, x, grids)
 

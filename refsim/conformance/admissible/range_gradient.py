@@ -18,8 +18,8 @@ __all__ = ["clip_mask", "manual_range_gradient", "range_gradient"]
 def range_gradient(p: Problem, flow: Flow, rest: Interval, dv: Interval, d: Interval) -> None:
     """Enter the sets of the terms of the gradient of a learned range, and of their sum.
 
-    ``rest`` is the gradient before the learned output scale, or that of a quantised factor, ``dv`` that of the scaled and ``d`` that of the clipped
-    input.
+    ``rest`` is the gradient before the learned output scale, or that of a quantised factor, ``dv`` that of the scaled
+    and ``d`` that of the clipped input.
     """
     assert p.r is not None
     assert p.range is not None
@@ -130,7 +130,7 @@ def _share(profile: Profile, inside: int, count: int) -> Interval:
 def _sums(p: Problem, flow: Flow, rest: Interval, dv: Interval) -> tuple[Interval, Interval]:
     """Derivatives by the range as a factor of the output, and as a divisor of the input."""
     A, spare = p.A, p.A.profile.spare + 1
-    if p.quantisers is not None:
+    if p.quantised:
         out = quantised_periphery.output_sum(p, rest)
     else:
         scaled = rest if p.scales is None else A.product(rest, p.scales)

@@ -7,17 +7,18 @@ from collections.abc import Mapping
 import numpy as np
 
 from refsim.tile.estimators import AllMinMax, CurrentMinMax, RunningMinMax
+from refsim.tile.range_search import GoldenSection, GridSearch
 
 from .arithmetic import Arithmetic
 from .flow import Flow
 from .interval import Interval, hull, point
-from .plan import Plan, column
+from .plan import Plan, column, in_rows
 from .range_search import searched
 
 __all__ = ["estimated"]
 
 
-def estimated(A: Arithmetic, flow: Flow, plan: Plan, x: Interval) -> tuple[Interval, Interval]:
+def estimated(A: Arithmetic, flow: Flow, plan: Plan, x: Interval) -> tuple[str, Interval, Interval]:
     """Enter the ends of the range of each row, and what the estimator remembers.
 
     Parameters
@@ -25,14 +26,17 @@ def estimated(A: Arithmetic, flow: Flow, plan: Plan, x: Interval) -> tuple[Inter
     A, flow, plan
         The operations, the stages so far, and the quantiser.
     x
-        ``(G, M)``, the values, without pieces.
+        The values, without pieces.
 
     Returns
     -------
-    Two arrays ``(G, 1)``, or unions of them.
+    The clause that decides the step behind the range, and two arrays ``(G, 1)`` of ends, or unions of them.
     """
     assert plan.estimator is not None
     method, name = plan.estimator.method, plan.name
+    if isinstance(method, GridSearch | GoldenSection):
+        return searched(A, flow, plan, x)
+    x = in_rows(x, plan.quantiser.axis)
     memory = {key: column(value) for key, value in plan.estimator.state().items()}
     if isinstance(method, CurrentMinMax):
         lo, hi = _current(A, method, x)
@@ -40,16 +44,15 @@ def estimated(A: Arithmetic, flow: Flow, plan: Plan, x: Interval) -> tuple[Inter
     elif isinstance(method, AllMinMax):
         lo, hi = _widest(*_extremes(x), memory)
         clause = "RE-3" if memory else "RE-1"
-    elif isinstance(method, RunningMinMax):
+    else:
+        assert isinstance(method, RunningMinMax)
         lo, hi = _moving(A, method, *_extremes(x), memory)
         clause = "RE-4" if memory else "RE-1"
-    else:
-        return searched(A, flow, plan, x, memory)
-    lo, hi = flow.add(clause, f"{name}_lo", lo), flow.add(clause, f"{name}_hi", hi)
     if method.names:
-        flow.add(clause, f"{name}.estimator.lo", lo)
-        flow.add(clause, f"{name}.estimator.hi", hi)
-    return lo, hi
+        lo = flow.add(clause, f"{name}.estimator.lo", lo)
+        hi = flow.add(clause, f"{name}.estimator.hi", hi)
+    lo, hi = flow.add(clause, f"{name}_lo", lo), flow.add(clause, f"{name}_hi", hi)
+    return "QU-3" if plan.quantiser.symmetric else "QU-4", lo, hi
 
 
 def _extremes(x: Interval) -> tuple[Interval, Interval]:

@@ -11,15 +11,18 @@ from typing import Any
 import numpy as np
 
 from refsim.errors import InputError, RangeWarning, ShapeError
+from refsim.tile import QuantizedTorchInferenceTile
 from refsim.tile.stages import MODIFIER
 from refsim.tile.state import Tile
 from refsim.tile.state_dict import RANDOM_STATE
 
-from .flow import Admissible
+from .flow import Admissible, Flow
 from .forward import scaled_input
 from .interval import Floats, Interval, point
+from .plan import quantised_entries
 from .problem import Problem, arrays, problem
 from .profile import FLOAT32, Profile
+from .quantised_state import quantised_flow
 from .report import Report, verdict
 from .row_divisors import last_running_peak
 
@@ -38,11 +41,14 @@ class Pass:
         What the pass starts from.
     after
         The state of the implementation after the pass, by name, as far as it is given.
+    flow
+        What becomes of the entries of quantisers, as stages.
     """
 
     tile: Any
     problem: Problem
     after: Mapping[str, Floats]
+    flow: Flow
 
 
 def _range(pass_: Pass) -> Admissible:
@@ -144,27 +150,35 @@ def judge_state(
     after = {name: value for name, value in state.items() if name not in RANDOM_STATE}
     with np.errstate(all="ignore"):
         shown = arrays(after)
-        anchors = {"effective_weight": tile.parameters["weight"], **(stages or {})}
+        quantised = isinstance(tile, QuantizedTorchInferenceTile)  # whose state depends on outputs
+        plain = {} if quantised else {"effective_weight": tile.parameters["weight"]}
+        anchors: dict[str, object] = {**plain, **(stages or {})}
         anchors |= {name: after[name] for name in ("input_range",) if name in after}
         p = problem(tile, x, profile, noise, arrays(anchors))
-        _check_entries(tile, shown)
-        pass_ = Pass(tile, p, shown)
         expected = _after(tile, x, noise)
+        _check_entries(tile, shown, expected)
+        flow = quantised_flow(p, arrays(stages or {}), shown)
+        pass_ = Pass(tile, p, shown, flow)
         found = [
-            verdict(_entry(pass_, name), after[name], expected[name], profile.format)
-            for name in [*tile.parameters, *tile.buffers]
+            verdict(_entry(pass_, name), after[name], expected.get(name), profile.format)
+            for name in _in_order(tile, flow, expected)
             if name in after
         ]
     return Report(profile.name, found)
 
 
-def _check_entries(tile: Any, state: Mapping[str, Floats]) -> None:
+def _in_order(tile: Any, flow: Flow, after: Mapping[str, Any]) -> list[str]:
+    """All entries, those of quantisers behind the others and in the order of the pass."""
+    plain = [name for name in [*tile.parameters, *tile.buffers] if name not in flow.found]
+    return list(dict.fromkeys([*plain, *flow.found, *after]))
+
+
+def _check_entries(tile: Any, state: Mapping[str, Floats], after: Mapping[str, Any]) -> None:
     for name, array in state.items():
-        stored = tile.value(name)
+        stored = tile.value(name) if name not in after else after[name]
         if stored is None:
-            raise InputError(
-                f"state has the entry {name!r}, allowed are {', '.join([*tile.parameters, *tile.buffers])}."
-            )
+            allowed = [each for each in after if each not in RANDOM_STATE]
+            raise InputError(f"state has the entry {name!r}, allowed are {', '.join(allowed)}.")
         if array.size != stored.size:
             raise ShapeError(f"state[{name!r}] has shape {array.shape}, allowed is {stored.shape}.")
 
@@ -173,6 +187,10 @@ def _entry(pass_: Pass, name: str) -> Admissible:
     """What the entry may be after the pass."""
     if name in ENTRIES:
         return ENTRIES[name](pass_)
+    if name in pass_.flow.found:
+        return pass_.flow.found[name]
+    if name in quantised_entries(pass_.tile):
+        return Admissible("QU-1", name, [point(quantised_entries(pass_.tile)[name])])
     modifier = getattr(pass_.tile.config, "modifier", None)
     kind = MODIFIER.get(modifier.type, "WM-2") if modifier is not None else "WM-2"
     clause = kind if name == "weight" else KEPT[name]

@@ -17,16 +17,16 @@ class Core(Management):
 
     def core(self, v: Array, weight: Array, noise: Mapping[str, Array]) -> Array:
         """Core output ``(N, out)`` of scaled inputs ``(N, in)``."""
-        io = self.config.forward
+        io = self.io
         self.v, self.used_weight, self.empty = v, weight, False
-        if io.is_perfect:
+        if self.perfect:
             self.m = self.z = self.product(v, weight)
             self.show(product=self.m)
             return self.z
         alpha = self.divisors(v, io)
         self.show(noise_management_scale=alpha)
         if self.shortcut(io):
-            self.empty, self.z = True, np.zeros((len(v), self.out_size), self.T)
+            self.empty, self.z = True, np.zeros((len(v), weight.shape[-2]), self.T)
             return self.z
         beta, turn = 1.0, 0
         while True:
@@ -50,13 +50,13 @@ class Core(Management):
         turn: int,
     ) -> None:
         """One pass of bound management."""
-        io = self.config.forward
+        io = self.io
         self.sigma = self.input_factor(alpha, beta)
         self.d = self.digital_to_analog(v * self.sigma, io, noise, turn)
         self.q, self.negative = self.shown["rounded_input"], self.shown["negative_mask"]
         self.m = self.product(self.d, weight)
         self.t = self.analog_to_digital(self.m, io, noise, turn)
-        self.code = self.within(self.t, io.out_bound)
+        self.code = self.limited_output(self.t, io)
         self.show(
             input_scale=self.sigma[:, 0],
             converted_input=self.d,

@@ -96,17 +96,20 @@ class RangeGradient(Core, Periphery):
 
     def residual(self, rest: Array, dv: Array) -> Array:
         """What the chain rule adds: the range as a factor and as a divisor."""
-        s = self.values.get("mapping_scales")
-        weighted = rest if s is None else rest * s
-        out, into = self.total(weighted * self.z), self.total(dv * self.v)
+        out, into = self.output_sum(rest), self.total(dv * self.v)
         self.show(range_output_sum=out, range_input_sum=into)
         return out - self.quotient(into, self.r)
+
+    def output_sum(self, rest: Array) -> Array:
+        """Derivative of the loss by the range as a factor of the output."""
+        s = self.values.get("mapping_scales")
+        return self.total((rest if s is None else rest * s) * self.z)
 
     def range_gradient(self, c: Array, d: Array, rest: Array, dv: Array) -> Array:
         """All terms together, ``(1,)``."""
         if self.empty:
             return np.zeros(1, self.T)
-        clipped = None if self.config.forward.is_perfect else self.clipped_outputs()
+        clipped = None if self.perfect else self.clipped_outputs()
         rule = self.decayed(self.grown(self.rule(c, d), clipped), c)
         residual = self.residual(rest, dv)
         self.show(range_rule_with_decay=rule, range_residual=residual)
@@ -114,4 +117,4 @@ class RangeGradient(Core, Periphery):
 
     def clipped_outputs(self) -> Array:
         """Which outputs the converter clips."""
-        return self.beyond(self.t, self.config.forward.out_bound)
+        return self.beyond(self.t, self.io.out_bound)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Mapping
 from typing import Any
 
@@ -20,7 +21,8 @@ class State:
     def __init__(
         self, config: Any, weight: Array, bias: Array | None, state: Mapping[str, Array]
     ) -> None:
-        self.config, self.T = config, self.data_type(config)
+        self.config, self.T = copy.deepcopy(config), self.data_type(config)
+        self.io = getattr(self.config, "forward", None)
         self.out_size, self.in_size = np.shape(weight)
         self.training = True
         self.rng = np.random.default_rng(0)
@@ -56,6 +58,11 @@ class State:
     def accept(self, name: str, value: Array) -> None:
         """Take over one entry of a state."""
         self.values[name] = np.array(value, np.float32 if name in FLOAT32 else self.T)
+
+    @property
+    def perfect(self) -> bool:
+        """Whether the product at work is ideal."""
+        return self.io is None or bool(self.io.is_perfect)
 
     @property
     def learned(self) -> list[str]:

@@ -8,13 +8,14 @@ from typing import Any
 import numpy as np
 
 from .backward import Backward
+from .calibration import Calibration
 from .modifier import Modifier
 from .optimiser import Optimiser
 
 Array = Any
 
 
-class TorchTile(Backward, Modifier, Optimiser):
+class TorchTile(Backward, Modifier, Optimiser, Calibration):
     """One tile: both passes for a batch of any shape, and the step of the optimiser."""
 
     def forward(self, x: Array, training: bool, noise: MappingOf[str, Array]) -> Array:
