@@ -17,10 +17,10 @@ TOP = """# The kill matrix
 
 <!-- written by `python -m validation.zoo`; do not edit -->
 
-The [conformance kit](admissible.md) judges implementations. This page judges the kit: `validation/zoo` holds a tile in
-plain NumPy that uses nothing of refsim, {wrong} wrong ones that differ from it in a method or two each, and {right} right
-ones that compute in another way. Each is verified as a stranger's tile would be, without its intermediates. To write
-this page again:
+The [conformance kit](admissible.md) judges implementations. This page judges the kit: `validation/zoo` holds a tile
+in plain NumPy that uses nothing of refsim, {wrong} wrong ones that differ from it in a method or two each, and {right}
+right ones that compute in another way. Each is verified as a stranger's tile would be, without its intermediates. To
+write this page again:
 
 ```text
 python -m validation.zoo
@@ -30,8 +30,9 @@ python -m validation.zoo
 
 WRONG_TILES = """## Wrong tiles
 
-The numbers under the groups of cases are those of failing cases; a group ends at 40. *Size* is that of the smallest case
-found: outputs x inputs, rows, steps. A letter tells where the mistake comes from; those without one are easily made.
+The numbers under the groups of cases are those of failing cases; a group ends at 40. *Size* is that of the smallest
+case found: outputs x inputs, rows, steps. A letter tells where the mistake comes from; those without one are easily
+made.
 """
 
 
