@@ -12,7 +12,7 @@ import numpy as np
 from refsim.errors import InputError, TargetFailure, Unsupported
 
 from . import answers
-from .answers import Sizes
+from .answers import Sizes, plain_text
 from .capabilities import Capabilities
 from .capability_file import declared_by
 from .protocol import OPTIONAL
@@ -192,8 +192,7 @@ def called(run: Callable[[], Any], method: str) -> Any:
 
 def _sentence(error: BaseException, method: str) -> str:
     try:
-        text = " ".join(str(error).split())
+        text = plain_text(str(error), _LONGEST)
     except Exception:  # noqa: BLE001  so may the text of its exceptions
         text = "an exception that cannot be printed"
-    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return f"{type(error).__name__}: {text.rstrip('.')} in {method}."

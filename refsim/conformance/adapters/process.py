@@ -16,7 +16,7 @@ from refsim.config.files import to_json
 from refsim.errors import ConfigError, InputError, TargetFailure
 
 from . import answers, wire
-from .answers import Sizes, malformed
+from .answers import Sizes, malformed, shown
 from .capabilities import Capabilities
 from .capability_file import capabilities_from
 from .guard import Safe
@@ -301,7 +301,7 @@ class ProcessTarget(Safe):
         if not isinstance(values, dict):
             raise malformed(f"{what} is {type(values).__name__}, allowed are objects.")
         return {
-            name: self._got(value, f"{name[:100]} in {what}")
+            name: self._got(value, f"{shown(name)} in {what}")
             for name, value in values.items()
             if value is not None
         }
@@ -335,23 +335,23 @@ def _checked_hello(hello: dict[str, Any]) -> str:
     """The form in which arrays are wanted."""
     if hello["protocol"] != wire.PROTOCOL or type(hello["protocol"]) is not int:
         raise malformed(
-            f"the target speaks version {str(hello['protocol'])[:40]} of the protocol, "
+            f"the target speaks version {shown(hello['protocol'])} of the protocol, "
             f"this refsim speaks {wire.PROTOCOL} (hello)."
         )
     for key in ("name", "version"):
         text = hello.get(key, "unknown")
         if not isinstance(text, str) or not 0 < len(text) <= 100 or not text.isprintable():
             raise malformed(
-                f"{key} is {str(text)[:40]!r}, allowed are texts of 1 to 100 letters (hello)."
+                f"{key} is {shown(text)}, allowed are texts of 1 to 100 letters (hello)."
             )
     methods = hello.get("methods", [])
     if not isinstance(methods, list) or not all(m in wire.METHODS for m in methods):
         raise malformed(
-            f"methods is {str(methods)[:80]}, allowed are lists of {', '.join(wire.METHODS)} (hello)."
+            f"methods is {shown(methods)}, allowed are lists of {', '.join(wire.METHODS)} (hello)."
         )
     form = hello.get("arrays", "base64")
     if form not in FORMS:
-        raise malformed(f"arrays is {str(form)[:40]!r}, allowed are {', '.join(FORMS)} (hello).")
+        raise malformed(f"arrays is {shown(form)}, allowed are {', '.join(FORMS)} (hello).")
     return str(form)
 
 

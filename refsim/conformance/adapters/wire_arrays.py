@@ -15,7 +15,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from .answers import LARGEST, malformed
+from .answers import LARGEST, malformed, shown
 
 __all__ = ["DTYPES", "FORMS", "Folder", "decoded", "encoded"]
 
@@ -69,7 +69,7 @@ class Folder:
         """The array of a file, which is removed; sizes are checked before anything is read."""
         if not isinstance(name, str) or Path(name).name != name or not name.endswith(".npy"):
             raise malformed(
-                f"{what} is in the file {str(name)[:80]!r}, allowed are names in the folder."
+                f"{what} is in the file {shown(name)}, allowed are names in the folder."
             )
         path = self.path / name
         try:
@@ -203,23 +203,23 @@ def decoded(value: Any, what: str, folder: Folder | None = None) -> Array:
         case {"dtype": str(dtype), "shape": [*shape], "values": [*values], **rest} if not rest:
             return _from_values(_dtype(dtype, what), _shape(shape, what), values, what)
     raise malformed(
-        f"{what} is {str(value)[:80]}, allowed are dtype, shape and base64 or values, or npy, or lists."
+        f"{what} is {shown(value)}, allowed are dtype, shape and base64 or values, or npy, or lists."
     )
 
 
 def _dtype(name: str, what: str) -> np.dtype[Any]:
     if name not in DTYPES:
-        raise malformed(f"{what} has dtype {name[:40]!r}, allowed are {', '.join(DTYPES)}.")
+        raise malformed(f"{what} has dtype {shown(name)}, allowed are {', '.join(DTYPES)}.")
     return DTYPES[name]
 
 
 def _shape(shape: list[Any], what: str) -> list[int]:
     if len(shape) > _DEEPEST or not all(type(n) is int and 0 <= n < 2**48 for n in shape):
         raise malformed(
-            f"{what} has shape {str(shape)[:80]}, allowed are at most {_DEEPEST} integers from 0."
+            f"{what} has shape {shown(shape)}, allowed are at most {_DEEPEST} integers from 0."
         )
     if math.prod(n or 1 for n in shape) > 2**56:
-        raise malformed(f"{what} has shape {str(shape)[:80]}, which no machine can hold.")
+        raise malformed(f"{what} has shape {shown(shape)}, which no machine can hold.")
     return shape
 
 
@@ -272,6 +272,6 @@ def _number(value: Any, what: str) -> Any:
     if isinstance(value, str) and value in _WORDS:
         return _WORDS[value]
     raise malformed(
-        f"{what} has the value {str(value)[:40]!r}, allowed are numbers, "
+        f"{what} has the value {shown(value)}, allowed are numbers, "
         f"and the texts {', '.join(_WORDS)}."
     )

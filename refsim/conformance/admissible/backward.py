@@ -1,13 +1,14 @@
-"""The way back of the autograd tile on sets, term by term."""
+"""The way back on sets, term by term."""
 
 from __future__ import annotations
 
 import numpy as np
 
 from . import quantised_periphery
+from .core import shortcut
 from .flow import Flow
-from .forward import shortcut
 from .interval import Interval, Mask, hull, point, where
+from .manual_backward import manual_backward
 from .problem import Problem
 from .range_gradient import range_gradient
 from .sums import matrix_product, total
@@ -19,6 +20,9 @@ ZERO = point(0.0)
 
 def backward(p: Problem, flow: Flow, g: Interval) -> None:
     """Enter the sets of all stages of the way back; the flow holds those of the forward pass."""
+    if p.manual is not None:
+        manual_backward(p, flow, _through_scales(p, flow, g))
+        return
     gz, rest = _through_periphery(p, flow, g)
     gz = flow.add("PP-1", "core_output_gradient", gz)
     if shortcut(p, flow):

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from refsim.errors import InputError, RangeWarning, ShapeError
-from refsim.tile import TorchInferenceTile
 from refsim.tile.quantised_periphery import BIAS, OUTPUT, SCALE
+from refsim.tile.state import Tile
 
 from .backward import backward
 from .flow import Flow
@@ -40,7 +40,7 @@ GRADIENTS = {
 
 
 def judge_forward(
-    tile: TorchInferenceTile,
+    tile: Tile,
     x: object,
     output: object,
     profile: Profile = FLOAT32,
@@ -104,7 +104,7 @@ def judge_forward(
 
 
 def judge_backward(
-    tile: TorchInferenceTile,
+    tile: Tile,
     x: object,
     dy: object,
     gradients: Mapping[str, object],
@@ -113,6 +113,7 @@ def judge_backward(
     noise: Mapping[str, object] | None = None,
     stages: Mapping[str, object] | None = None,
     before: Mapping[str, object] | None = None,
+    backward_noise: Mapping[str, object] | None = None,
 ) -> Report:
     """Whether a correct implementation may return these gradients after a forward pass, term by term.
 
@@ -131,6 +132,8 @@ def judge_backward(
     before
         Gradients that the implementation had accumulated before this pass, by the names of ``gradients``. To these
         the pass adds, and its result is rounded once more.
+    backward_noise
+        On the manual path the noise of the way back, as for its ``tile.backward``.
 
     Returns
     -------
@@ -161,8 +164,8 @@ def judge_backward(
     earlier = _by_stage(before or {}, "before", kept)
     with np.errstate(all="ignore"):
         shown = arrays(given)
-        p = problem(tile, x, profile, noise, shown)
-        results = set(GRADIENTS.values())
+        p = problem(tile, x, profile, noise, shown, backward_noise)
+        results = set(GRADIENTS.values()) - ({"input_gradient"} if p.manual else set())
         flow = Flow({name: shown[name] for name in shown if name not in results})
         forward(p, flow)
         ways = set(flow.found)
@@ -171,7 +174,7 @@ def judge_backward(
         g = p.A.format.rounded(np.asarray(dy, dtype=np.float64).reshape(len(p.x.lo), tile.out_size))
         backward(p, flow, point(g))
         _accumulate(p, flow, arrays(earlier))
-        expected = _expected(tile, x, p, noise, dy, before)
+        expected = _expected(tile, x, p, noise, dy, before, backward_noise)
         back = {name: value for name, value in given.items() if name not in ways}
         return _report(p, flow, back, expected)
 
@@ -223,15 +226,16 @@ def _fitting(value: object, like: Any, name: str) -> Any:
 
 
 def _expected(
-    tile: TorchInferenceTile,
+    tile: Tile,
     x: object,
     p: Problem,
     noise: Mapping[str, object] | None,
     dy: object | None,
     before: Mapping[str, object] | None = None,
+    backward_noise: Mapping[str, object] | None = None,
 ) -> dict[str, Any]:
     """The stages of a copy of the tile, for the verdict that all bits agree."""
-    twin = copy.deepcopy(tile)
+    twin: Any = copy.deepcopy(tile)
     twin.zero_grad()
     weight = np.asarray(p.modified.own, dtype=twin.dtype)
     vars(twin)["_effective_weight"] = lambda noise, rows: weight.copy()
@@ -251,7 +255,8 @@ def _expected(
         for name, value in (before or {}).items():
             like = twin.parameters[name]
             twin.gradients[name] = np.asarray(value, dtype=like.dtype).reshape(like.shape)
-        dx, back = twin.backward(dy, trace=True)
+        options = {} if p.manual is None else {"noise": backward_noise}
+        dx, back = twin.backward(dy, trace=True, **options)
         found |= {stage.name: stage.value for stage in back}
         results = {"input": dx, **twin.gradients}
         found |= {GRADIENTS[name]: value for name, value in results.items()}

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from refsim.config import RPUDataType, WeightClipType, WeightRemapType
-from refsim.tile import InferenceTile
+from refsim.tile import CustomTile, FloatingPointTile, InferenceTile
 from refsim.tile.settings import DATA_TYPES, typed
 
 from .arithmetic import Arithmetic
@@ -17,13 +17,15 @@ from .interval import Floats, Interval, point, where
 
 __all__ = ["Remapped", "clip_bound", "clipped", "mapping_scales", "remapped", "stored_weight"]
 
+UNCLIPPED = (CustomTile, FloatingPointTile)
+"""Tiles that have no step after that of the optimiser."""
 WIDE = DATA_TYPES[RPUDataType.DOUBLE]
 
 
 def clip_bound(tile: Any, A: Arithmetic, weight: Interval) -> Interval | None:
     """The bound of the stored weights, None if nothing limits them."""
     p = getattr(tile.config, "clip", None)
-    if p is None or p.type == WeightClipType.NONE:
+    if p is None or isinstance(tile, UNCLIPPED) or p.type == WeightClipType.NONE:
         return None
     fixed = A.setting(typed(p.fixed_value, WIDE, "clip.fixed_value"))
     if p.type == WeightClipType.FIXED_VALUE:
@@ -71,7 +73,8 @@ def remapped(
     tile: Any, A: Arithmetic, weight: Interval, a: Interval | None, shown: Floats | None
 ) -> Remapped | None:
     """The weights after a remap, from the scales that the implementation shows; None if there is no remap."""
-    kind = tile.config.remap.type if hasattr(tile.config, "remap") else WeightRemapType.NONE
+    own = hasattr(tile.config, "remap") and not isinstance(tile, UNCLIPPED)
+    kind = tile.config.remap.type if own else WeightRemapType.NONE
     if kind == WeightRemapType.NONE:
         return None
     logical = weight

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 
@@ -13,19 +14,21 @@ from refsim.tile import QuantizedTorchInferenceTile, TorchInferenceTile
 from refsim.tile import settings as tile_settings
 from refsim.tile.core import DATA_MANAGED
 from refsim.tile.settings import DATA_TYPES, Core, Range
+from refsim.tile.state import Tile
 
 from .arithmetic import Arithmetic
 from .initial_range import RangeStart, range_start
 from .interval import Floats, Interval, point
+from .manual import MANUAL, Manual, backward_core, forward_core, manual_of, running_peak
 from .plan import Plan, plans
 from .profile import Profile
 from .sums import matrix_product, sample_product
 from .weight import EffectiveWeight, effective_weight
 
-__all__ = ["Converter", "Problem", "arrays", "problem"]
+__all__ = ["Converter", "Problem", "arrays", "problem", "transposed_problem"]
 
 WIDE = DATA_TYPES[RPUDataType.DOUBLE]
-TILES = (TorchInferenceTile, QuantizedTorchInferenceTile)
+TILES = (TorchInferenceTile, QuantizedTorchInferenceTile, *MANUAL)
 NOISE = ("inp_noise", "out_noise", "inp_sto_round", "out_sto_round")
 
 
@@ -48,7 +51,8 @@ class Problem:
 
     ``core`` and ``range`` hold the settings in float64, of which only those that are not rounded are used. ``start``
     says what the range may be, ``r`` is the one to go on with. ``quantisers`` says what the quantisers of a
-    quantised tile do, by name.
+    quantised tile do, by name; ``manual`` what the way back of the manual path needs, and ``average`` is its running
+    peak.
     """
 
     A: Arithmetic
@@ -67,6 +71,8 @@ class Problem:
     start: RangeStart | None = None
     quantised: bool = False
     quantisers: Mapping[str, Plan] = field(default_factory=dict)
+    manual: Manual | None = None
+    average: Interval | None = None
 
     @property
     def product_clause(self) -> str:
@@ -136,21 +142,22 @@ class Problem:
 
 
 def problem(
-    tile: TorchInferenceTile,
+    tile: Tile,
     x: object,
     profile: Profile,
     noise: Mapping[str, object] | None,
     stages: Mapping[str, Floats],
+    backward_noise: Mapping[str, object] | None = None,
 ) -> Problem:
     """The step that a tile is about to make; range and weight may come from the stages of the implementation."""
     if type(tile) not in TILES:
         raise InputError(
             f"tile is a {type(tile).__name__}, allowed are tiles of the classes "
-            f"{' and '.join(each.__name__ for each in TILES)}."
+            f"{', '.join(each.__name__ for each in TILES)}."
         )
     A = Arithmetic(profile)
     tile.check_config()
-    core = tile_settings.core(tile.config.forward, WIDE, tile.config.choices.output_clip_mask)
+    core = forward_core(tile)
     p, choices = tile.config.pre_post.input_range, tile.config.choices
     ranged = tile_settings.input_range(
         p, choices.gradient_scale_applies, WIDE, choices.output_percentage_of
@@ -173,10 +180,37 @@ def problem(
         ranged,
         _converter(A, core.dac, A.setting(core.dac.noise)),
         _converter(A, core.adc, eta),
-        _noise(core, noise, len(rows.lo), tile),
+        _noise(core, noise, len(rows.lo), tile.in_size, tile.out_size),
         start,
         isinstance(tile, QuantizedTorchInferenceTile),
         plans(tile) if isinstance(tile, QuantizedTorchInferenceTile) else {},
+        _manual(tile, len(rows.lo), backward_noise),
+        running_peak(tile, "forward"),
+    )
+
+
+def _manual(tile: Any, rows: int, noise: Mapping[str, object] | None) -> Manual | None:
+    """What a tile of the manual path has besides."""
+    if not isinstance(tile, MANUAL):
+        return None
+    core = backward_core(tile)
+    return manual_of(tile, core, _noise(core, noise, rows, tile.out_size, tile.in_size))
+
+
+def transposed_problem(p: Problem) -> Problem:
+    """The pass that gradients of the outputs make through the converters of a manual way back."""
+    m, A = p.manual, p.A
+    assert m is not None
+    strength = A.setting(m.core.adc.noise) if m.spread is None else m.spread
+    return replace(
+        p,
+        core=m.core,
+        noise=m.noise,
+        average=m.average,
+        modified=p.modified.transposed(p.outputs),
+        outputs=p.x.lo.shape[1],
+        dac=_converter(A, m.core.dac, A.setting(m.core.dac.noise)),
+        adc=_converter(A, m.core.adc, strength),
     )
 
 
@@ -203,7 +237,7 @@ def _rows(x: object, columns: int) -> Floats:
     return rows
 
 
-def _state(tile: TorchInferenceTile, name: str) -> Interval | None:
+def _state(tile: Tile, name: str) -> Interval | None:
     value = tile.value(name)
     return None if value is None else point(value)
 
@@ -221,14 +255,14 @@ def _converter(A: Arithmetic, c: tile_settings.Converter, noise: Interval) -> Co
 
 
 def _noise(
-    core: Core, given: Mapping[str, object] | None, count: int, tile: TorchInferenceTile
+    core: Core, given: Mapping[str, object] | None, count: int, inputs: int, outputs: int
 ) -> dict[str, Floats]:
     """The noise that is given, in rows."""
     found: dict[str, Floats] = {}
     for name in NOISE:
         if given is None or name not in given:
             continue
-        columns = tile.in_size if name.startswith("inp") else tile.out_size
+        columns = inputs if name.startswith("inp") else outputs
         array = np.asarray(given[name]).astype(np.float64)
         lead = array.shape[:1] if core.iterative else ()
         if array.size != count * columns * int(np.prod(lead)):

@@ -11,17 +11,20 @@ from typing import Any
 import numpy as np
 
 from refsim.errors import InputError, RangeWarning, ShapeError
-from refsim.tile import QuantizedTorchInferenceTile, TorchInferenceTile
+from refsim.tile import QuantizedTorchInferenceTile
 from refsim.tile.stages import MODIFIER
+from refsim.tile.state import Tile
 from refsim.tile.state_dict import RANDOM_STATE
 
 from .flow import Admissible, Flow
+from .forward import scaled_input
 from .interval import Floats, Interval, point
 from .plan import quantised_entries
 from .problem import Problem, arrays, problem
 from .profile import FLOAT32, Profile
 from .quantised_state import quantised_flow
 from .report import Report, verdict
+from .row_divisors import last_running_peak
 
 __all__ = ["ENTRIES", "Pass", "judge_state"]
 
@@ -68,9 +71,18 @@ def _counter(pass_: Pass) -> Admissible:
     return Admissible("IR-1", "input_range_update_idx", [point([n]) for n in start.counters])
 
 
+def _average(pass_: Pass) -> Admissible:
+    """The running peak of noise management, which training moves on."""
+    p, name = pass_.problem, "average_abs_max"
+    after = last_running_peak(p, scaled_input(p)) if pass_.tile.training else None
+    kept = point(pass_.tile.value(name))
+    return Admissible("NM-8", name, [kept if after is None else after])
+
+
 ENTRIES: dict[str, Callable[[Pass], Admissible]] = {
     "input_range": _range,
     "input_range_update_idx": _counter,
+    "average_abs_max": _average,
 }
 """What a pass may make of the entries that it changes; all others must stay as they are."""
 
@@ -79,12 +91,14 @@ KEPT = {
     "out_scaling_alpha": "PP-1",
     "mapping_scales": "MS-1",
     "out_noise_values": "DC-4",
+    "backward_out_noise_values": "DC-4",
+    "backward_average_abs_max": "NM-8",
 }
 """Clauses of the entries that no pass changes; that of the weight is the one of its modifier."""
 
 
 def judge_state(
-    tile: TorchInferenceTile,
+    tile: Tile,
     x: object,
     state: Mapping[str, object],
     profile: Profile = FLOAT32,
@@ -139,6 +153,7 @@ def judge_state(
         quantised = isinstance(tile, QuantizedTorchInferenceTile)  # whose state depends on outputs
         plain = {} if quantised else {"effective_weight": tile.parameters["weight"]}
         anchors: dict[str, object] = {**plain, **(stages or {})}
+        anchors |= {name: after[name] for name in ("input_range",) if name in after}
         p = problem(tile, x, profile, noise, arrays(anchors))
         expected = _after(tile, x, noise)
         _check_entries(tile, shown, expected)
@@ -176,8 +191,9 @@ def _entry(pass_: Pass, name: str) -> Admissible:
         return pass_.flow.found[name]
     if name in quantised_entries(pass_.tile):
         return Admissible("QU-1", name, [point(quantised_entries(pass_.tile)[name])])
-    modifier = MODIFIER.get(pass_.tile.config.modifier.type, "WM-2")
-    clause = modifier if name == "weight" else KEPT[name]
+    modifier = getattr(pass_.tile.config, "modifier", None)
+    kind = MODIFIER.get(modifier.type, "WM-2") if modifier is not None else "WM-2"
+    clause = kind if name == "weight" else KEPT[name]
     return Admissible(clause, name, [point(pass_.tile.value(name))])
 
 

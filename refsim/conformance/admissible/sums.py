@@ -100,8 +100,8 @@ def _product(A: Arithmetic, a: Interval, b: Interval, contracted: Contraction) -
     error, own = error + K * A.format.least, own_error(K) * size + K * 2.0**-1074
     exact, own_exact = _exact(A, am, ar, bm, br, magnitude)
     bound = np.where(exact, 0.0, error) + np.where(own_exact, 0.0, own) + radius
-    bound = np.where(bound > 0, np.nextafter(bound * grow, np.inf), 0.0)
-    return A.rounded(_around(center, center, bound, bound == 0))
+    bound = np.where(bound == 0, 0.0, np.nextafter(bound * grow, np.inf))
+    return A.rounded(_around(center, center, bound, (bound == 0) & np.isfinite(center)))
 
 
 def _around(lo: Any, hi: Any, bound: Any, sharp: Any) -> Interval:

@@ -11,12 +11,14 @@ import numpy as np
 
 from refsim.errors import InputError, ShapeError, StateError
 from refsim.nn.sgd import SGD, Group
+from refsim.tile import CustomTile
 from refsim.tile.state import Tile
 from refsim.tile.state_dict import RANDOM_STATE
 
 from .arithmetic import Arithmetic
 from .flow import Admissible
 from .interval import Floats, Interval, hull, point
+from .pending import pending_update
 from .post_update import clip_bound, clipped, remapped
 from .problem import arrays
 from .profile import BINARY32, BINARY64, FLOAT32, Profile
@@ -75,7 +77,8 @@ def judge_update(
     Parameters
     ----------
     tile
-        A tile in the state before the step; it is not changed.
+        A tile in the state before the step, with its pending weight updates if it is a :class:`~refsim.CustomTile`;
+        it is not changed.
     gradients
         The implementation's own gradients, by parameter. A parameter without one must stay as it is.
     after
@@ -126,6 +129,8 @@ def judge_update(
     _check_names(tile, shown, "after", [*tile.parameters, *tile.buffers])
     with np.errstate(all="ignore"):
         sets, velocities = _stepped(tile, profile, given, settings, velocity or {})
+        if isinstance(tile, CustomTile):
+            sets["weight"] = pending_update(tile, Arithmetic(profile), sets, shown, settings.lr)
         own, own_velocities = _own(tile, given, settings, velocity)
         found = _entries(tile, profile, sets, shown)
         verdicts = [_judged(tile, each, profile, shown, own) for each in found]

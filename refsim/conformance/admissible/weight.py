@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -54,6 +54,17 @@ class EffectiveWeight:
     own: Any
     ideal: Any
     margin: Margin | None = None
+
+    def transposed(self, outputs: int) -> EffectiveWeight:
+        """The weight that the gradients of so many outputs are multiplied with."""
+        w = self.used
+        if not self.samples:
+            return replace(self, used=w.T)
+        rows = len(w.lo)
+        ends = (
+            end.reshape(rows, outputs, -1).swapaxes(1, 2).reshape(end.shape) for end in (w.lo, w.hi)
+        )
+        return replace(self, used=Interval(*ends))
 
 
 def effective_weight(
