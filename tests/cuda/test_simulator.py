@@ -50,3 +50,22 @@ def test_recorded_results_agree() -> None:
     *differences, comparisons = simulated("vectors", "40")
     assert not differences
     assert int(comparisons) > 300
+
+
+@pytest.mark.parametrize(
+    ("variant", "clause"),
+    [
+        ("contracted", "DC-3"),
+        ("promoted", "DC-1"),
+        ("strict", "BP-2"),
+        ("away", "QU-8"),
+        ("flushed", "PP-1"),
+        ("unsettled", "SU-2"),
+        ("filtered", "MV-1"),
+        ("lane", "SU-5"),
+        ("plain", "CH-2"),
+    ],
+)
+def test_wrong_kernels_differ(variant: str, clause: str) -> None:
+    (differences,) = simulated(variant, clause, script="tests.cuda.wrong")
+    assert int(differences) > 0
