@@ -8,12 +8,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator
 
+import numpy as np
+
+from refsim import backends
+from refsim.conformance.bits import difference
 from refsim.conformance.check import SUPPORTED_GROUPS, check_recording
 from refsim.conformance.manual_runs import GeneratedManualRun
 from refsim.conformance.participants import Participant
 from refsim.conformance.runs import GeneratedRun
 from refsim.conformance.vectors import read_recording
 from refsim.conformance.verify import Effort, first_difference, verify
+from refsim.kernels.cuda import tiles as tiles_
 
 Found = Iterator[object]
 """The difference of each comparison, or None."""
@@ -32,6 +37,20 @@ def tiles(first: str, last: str) -> Found:
             yield first_difference(kind(index, seed=0), Participant("cuda"))
 
 
+def blocks() -> Found:
+    """Products in blocks of the size that they have on a device, for every memory order of the factors."""
+    tiles_.ACROSS, tiles_.EACH, tiles_.DEPTH = tiles_.FULL
+    tiles_.SIDE = tiles_.ACROSS * tiles_.EACH
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((67, 18), (65, 18)))
+    right = backends.load("spec").matrix_product(a, b)
+    ops = backends.load("cuda")
+    at, bt = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
+    yield difference(ops.matrix_product(a, b), right)
+    yield difference(ops.transposed_product(a, bt), right)
+    yield difference(ops.outer_product_sum(at, bt), right)
+
+
 def vectors(every: str) -> Found:
     """Recorded results of aihwkit."""
     groups = check_recording(read_recording(), SUPPORTED_GROUPS, backend="cuda", every=int(every))
@@ -42,7 +61,8 @@ def vectors(every: str) -> Found:
 
 def main(what: str, *arguments: str) -> None:
     """Runs one of the functions above."""
-    found = list({"clauses": clauses, "tiles": tiles, "vectors": vectors}[what](*arguments))
+    known = {"clauses": clauses, "tiles": tiles, "vectors": vectors, "blocks": blocks}
+    found = list(known[what](*arguments))
     lines = [*filter(None, found), len(found)]
     sys.stdout.writelines(f"{line}\n" for line in lines)
 

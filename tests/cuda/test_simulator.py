@@ -69,3 +69,7 @@ def test_recorded_results_agree() -> None:
 def test_wrong_kernels_differ(variant: str, clause: str) -> None:
     (differences,) = simulated(variant, clause, script="tests.cuda.wrong")
     assert int(differences) > 0
+
+
+def test_blocks_of_the_size_on_a_device() -> None:
+    assert simulated("blocks") == ["3"]

@@ -12,13 +12,11 @@ from .device import MOST_BLOCKS, DeviceArray, empty, start
 from .points import SIMULATED, P, device_function, kernel
 from .terms import Terms
 
-ACROSS = 2 if SIMULATED else 16
-"""Threads along each side of a block."""
-EACH = 2 if SIMULATED else 4
-"""Outputs of a thread along each side."""
+FULL, SMALL = (16, 4, 16), (2, 2, 3)
+"""Sizes on a device and in the simulator."""
+ACROSS, EACH, DEPTH = SMALL if SIMULATED else FULL
+"""Threads along each side of a block, outputs of a thread along each side, terms that are fetched at a time."""
 SIDE = ACROSS * EACH
-DEPTH = 3 if SIMULATED else 16
-"""Terms that are in shared memory at a time."""
 
 
 @device_function
