@@ -1,4 +1,4 @@
-"""The tile in C of the documentation: it compiles, it is right, and a mistake in it is found."""
+"""The tiles in C and in plain Python of the documentation: they are right, and a mistake in them is found."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ from refsim.conformance.kit import play
 from refsim.conformance.kit.judge import judge
 from tests.conformance.adapters.cases import F, case, config
 
-SOURCES = Path(__file__).resolve().parents[3] / "docs" / "examples" / "c_tile"
+EXAMPLES = Path(__file__).resolve().parents[3] / "docs" / "examples"
+SOURCES = EXAMPLES / "c_tile"
 FLAGS = ["-std=c99", "-O2", "-Wall", "-Wextra", "-Wpedantic", "-Werror", "-ffp-contract=off"]
 
 
@@ -103,3 +104,15 @@ def test_a_request_that_it_does_not_understand_ends_it_with_its_words(tile: Path
         handle = target.create(config(), np.ones((1, 2), F), None, {})
         with pytest.raises(TargetFailure, match=r"status 1; it wrote: .*: x has a wrong shape"):
             target.forward(handle, np.ones((1, 3), F), training=True, noise={})
+
+
+def test_the_tile_in_plain_python_is_right() -> None:
+    assert findings(EXAMPLES / "python_tile" / "tile.toml", 30) == []
+
+
+def test_a_mistake_in_plain_python_is_found(tmp_path: Path) -> None:
+    shutil.copytree(EXAMPLES / "python_tile", tmp_path, dirs_exist_ok=True)
+    source = (tmp_path / "tile.py").read_text()
+    assert "total(g[o::out])" in source
+    (tmp_path / "tile.py").write_text(source.replace("total(g[o::out])", "rounded(g[o])"))
+    assert "SU-3" in {finding.clause for finding in findings(tmp_path / "tile.toml", 30)}
