@@ -103,6 +103,7 @@ class _Judge:
         self.expected: Mapping[str, Any] = self.tile.state_dict()
         self.carried: Mapping[str, Any] = {}
         self.velocity: Any = None
+        self.pending: list[Any] = []
         self.number = 0
 
     def run(self, recording: Recording) -> None:
@@ -137,6 +138,7 @@ class _Judge:
         if reference is None:
             return False
         self.verdict.judged += 1
+        self.pending = self.pending + reference.pending
         for report in self._reports(step, seen, reference):
             self._enter(report)
         if self.flips is not None and not self.verdict.findings:
@@ -168,7 +170,7 @@ class _Judge:
                 judge_state,
                 self.tile,
                 step.x,
-                self._entries(seen.passed, reference),
+                self._entries(step, seen.passed, reference),
                 self.profile,
                 **given,
             ),
@@ -187,9 +189,15 @@ class _Judge:
             except StateError:
                 continue  # nothing is defined here
 
-    def _entries(self, shown: Mapping[str, Any], reference: Reference) -> dict[str, Any]:
+    def _entries(
+        self, step: Step, shown: Mapping[str, Any], reference: Reference
+    ) -> dict[str, Any]:
         """The entries of a state that are judged: those that refsim has, and has set."""
-        own = {name: value for name, value in reference.state.items() if not np.isnan(value).any()}
+        own = {
+            name: value
+            for name, value in reference.state.items()
+            if not np.isnan(value).any() and (step.dy is None or not name.startswith("backward_"))
+        }
         return {
             name: value for name, value in shown.items() if name in own.keys() - {*RANDOM_STATE}
         }
@@ -211,6 +219,8 @@ class _Judge:
     def _updated(self, seen: Observation) -> Report:
         assert seen.after is not None
         tile = anchored(self.case, seen.passed, self.tile)
+        if self.pending:
+            tile.pending = self.pending
         gradients = {
             k: v for k, v in (seen.gradients or {}).items() if k != "input"
         } or self.carried
@@ -235,7 +245,7 @@ class _Judge:
         """What the next step starts from."""
         after = seen.passed if seen.after is None else seen.after
         if seen.after is not None:
-            self.carried = {}
+            self.carried, self.pending = {}, []
         elif seen.gradients is not None:
             self.carried = {k: v for k, v in seen.gradients.items() if k != "input"}
         with suppress(RefsimError):  # the next step says so

@@ -33,12 +33,15 @@ class Reference:
         All intermediates by name.
     state
         The state after both passes.
+    pending
+        Weight updates that wait for the optimiser, of a :class:`~refsim.CustomTile`.
     """
 
     output: Any
     gradients: dict[str, Any] | None
     stages: dict[str, Any]
     state: dict[str, Any]
+    pending: list[Any]
 
 
 def anchored(case: Case, shown: Mapping[str, Any], tile: Any = None) -> Any:
@@ -80,4 +83,5 @@ def passes(tile: Any, step: Step) -> Reference | None:
                 gradients = {"input": dx, **{k: v.copy() for k, v in twin.gradients.items()}}
     except RefsimError:
         return None
-    return Reference(output, gradients, stages, twin.state_dict())
+    pending = list(getattr(twin, "pending", ()))
+    return Reference(output, gradients, stages, twin.state_dict(), pending)
