@@ -41,7 +41,8 @@ def mistaken_spec(wrong: Wrong) -> SimpleNamespace:
                     made[id(value)] = _copy(value, copies[value.__module__])
                 names[name] = made[id(value)]
     own = copies[spec.__name__]
-    return SimpleNamespace(**{name: own[name] for name in spec.__all__})
+    functions = {name: own[name] for name in spec.__all__}
+    return SimpleNamespace(__name__=spec.__name__, **functions)
 
 
 def _copy(function: FunctionType, names: dict[str, Any]) -> FunctionType:
