@@ -12,10 +12,12 @@ import numpy as np
 
 from refsim.errors import InputError, RangeWarning, ShapeError
 from refsim.tile import QuantizedTorchInferenceTile
+from refsim.tile.array import TileModuleArray
 from refsim.tile.stages import MODIFIER
 from refsim.tile.state import Tile
 from refsim.tile.state_dict import RANDOM_STATE
 
+from .array import array_state
 from .flow import Admissible, Flow
 from .forward import scaled_input
 from .interval import Floats, Interval, point
@@ -98,7 +100,7 @@ KEPT = {
 
 
 def judge_state(
-    tile: Tile,
+    tile: Tile | TileModuleArray,
     x: object,
     state: Mapping[str, object],
     profile: Profile = FLOAT32,
@@ -147,6 +149,8 @@ def judge_state(
     >>> biased.first.clause, biased.passed
     ('IR-1', False)
     """
+    if isinstance(tile, TileModuleArray):
+        return array_state(tile, x, state, profile, judge_state, noise, stages or {})
     after = {name: value for name, value in state.items() if name not in RANDOM_STATE}
     with np.errstate(all="ignore"):
         shown = arrays(after)

@@ -12,6 +12,8 @@ import numpy as np
 from refsim.errors import InputError, ShapeError, StateError
 from refsim.nn.sgd import SGD, Group
 from refsim.tile import CustomTile
+from refsim.tile.array import TileModuleArray
+from refsim.tile.names import by_place
 from refsim.tile.state import Tile
 from refsim.tile.state_dict import RANDOM_STATE
 
@@ -19,6 +21,7 @@ from .arithmetic import Arithmetic
 from .flow import Admissible
 from .interval import Floats, Interval, hull, point
 from .pending import pending_update
+from .plan import quantised_entries
 from .post_update import clip_bound, clipped, remapped
 from .problem import arrays
 from .profile import BINARY32, BINARY64, FLOAT32, Profile
@@ -64,7 +67,7 @@ class Velocities(dict[str, Interval]):
 
 
 def judge_update(
-    tile: Tile,
+    tile: Tile | TileModuleArray,
     gradients: Mapping[str, object],
     after: Mapping[str, object],
     profile: Profile = FLOAT32,
@@ -121,12 +124,26 @@ def judge_update(
     >>> print(report.first)
     VIOLATION OP-1 weight[0, 1]: got 0.0, admissible -2.0, refsim returns -2.0 (2 of 2 elements)
     """
+    if isinstance(tile, TileModuleArray):
+        return _array_update(tile, gradients, after, profile, settings, velocity)
     if not isinstance(tile, Tile):
-        raise InputError(f"tile is a {type(tile).__name__}, allowed are single tiles.")
+        raise InputError(f"tile is a {type(tile).__name__}, allowed are tiles and arrays.")
+    return _judged_part(tile, gradients, after, profile, settings, velocity)
+
+
+def _judged_part(
+    tile: Any,
+    gradients: Mapping[str, object],
+    after: Mapping[str, object],
+    profile: Profile,
+    settings: SGDSettings,
+    velocity: Mapping[str, Interval] | None,
+) -> tuple[Report, Velocities]:
+    """The verdict on a tile, or on what stands behind the tiles of an array."""
     after = {name: value for name, value in after.items() if name not in RANDOM_STATE}
     shown, given = arrays(after), arrays(gradients)
     _check_names(tile, given, "gradients", [*tile.parameters])
-    _check_names(tile, shown, "after", [*tile.parameters, *tile.buffers])
+    _check_names(tile, shown, "after", [*tile.parameters, *_kept(tile)])
     with np.errstate(all="ignore"):
         sets, velocities = _stepped(tile, profile, given, settings, velocity or {})
         if isinstance(tile, CustomTile):
@@ -137,7 +154,41 @@ def judge_update(
     return Report(profile.name, verdicts), Velocities(velocities, own_velocities)
 
 
-def _check_names(tile: Tile, given: Mapping[str, Floats], what: str, allowed: list[str]) -> None:
+def _array_update(
+    array: TileModuleArray,
+    gradients: Mapping[str, object],
+    after: Mapping[str, object],
+    profile: Profile,
+    settings: SGDSettings,
+    velocity: Mapping[str, Interval] | None,
+) -> tuple[Report, Velocities]:
+    """The verdict on each tile of an array, and on what stands behind them."""
+    given, shown, moved = by_place(gradients), by_place(after), by_place(velocity or {})
+    own = by_place(velocity.own) if isinstance(velocity, Velocities) else {}
+    for place in {*given, *shown} - set(array.parts()):
+        raise InputError(
+            f"{place!r} is the place of no tile, allowed are {', '.join(array.parts())}."
+        )
+    found: list[StageVerdict] = []
+    sets: dict[str, Interval] = {}
+    known: dict[str, Any] = {}
+    for place, part in array.parts().items():
+        before = Velocities(moved.get(place, {}), own.get(place, {})) if velocity else None
+        report, new = _judged_part(
+            part,
+            given.get(place, {}),
+            shown.get(place, {}),
+            profile,
+            settings,
+            before,
+        )
+        found += [replace(stage, name=place + stage.name) for stage in report.stages]
+        sets |= {place + name: value for name, value in new.items()}
+        known |= {place + name: value for name, value in new.own.items()}
+    return Report(profile.name, found), Velocities(sets, known)
+
+
+def _check_names(tile: Any, given: Mapping[str, Floats], what: str, allowed: list[str]) -> None:
     for name, array in given.items():
         if name not in allowed:
             raise InputError(f"{what} has the key {name!r}, allowed are {', '.join(allowed)}.")
@@ -150,17 +201,16 @@ def _check_names(tile: Tile, given: Mapping[str, Floats], what: str, allowed: li
             )
 
 
-def _arithmetic(profile: Profile, tile: Tile, name: str) -> Arithmetic:
+def _arithmetic(profile: Profile, tile: Any, name: str) -> Arithmetic:
     """The arithmetic of an entry: that of quantisers is float32 in every tile."""
-    stored = tile.value(name)
-    assert stored is not None
+    stored = {**_kept(tile), **tile.parameters}[name]
     if stored.dtype == np.float32 and profile.format == BINARY64:
         return Arithmetic(replace(profile, format=BINARY32, accumulator=BINARY32))
     return Arithmetic(profile)
 
 
 def _stepped(
-    tile: Tile,
+    tile: Any,
     profile: Profile,
     gradients: Mapping[str, Floats],
     settings: SGDSettings,
@@ -200,16 +250,24 @@ def _moved(
     return hull(first, A.product_sum(new, direction, old))
 
 
+def _kept(tile: Any) -> dict[str, Any]:
+    """What no optimiser step changes: buffers, and the quantisers but for what they learn."""
+    entries = {**tile.buffers, **quantised_entries(tile)}
+    return {name: value for name, value in entries.items() if name not in tile.parameters}
+
+
 def _entries(
-    tile: Tile, profile: Profile, sets: Mapping[str, Interval], shown: Mapping[str, Floats]
+    tile: Any, profile: Profile, sets: Mapping[str, Interval], shown: Mapping[str, Floats]
 ) -> list[Admissible]:
     """What the entries may be after clip and remap; those that the optimiser alone has changed come first."""
     A = Arithmetic(profile)
     found = {name: Admissible("OP-1", name, [value]) for name, value in sets.items()}
-    for name, buffer in tile.buffers.items():
-        found[name] = Admissible(KEPT.get(name, "IR-1"), name, [point(buffer)])
+    for name, value in _kept(tile).items():
+        found[name] = Admissible(KEPT.get(name, "IR-1"), name, [point(value)])
     if isinstance(tile, CustomTile):
         found["weight"] = Admissible("MS-5", "weight", [sets["weight"]])
+    if "weight" not in sets:
+        return [each for each in found.values() if each.name in shown]
     weight, bound = sets["weight"], clip_bound(tile, A, sets["weight"])
     if bound is not None:
         limited = clipped(A, weight, bound)
@@ -239,7 +297,7 @@ def _wrong_inside(sets: Interval, shown: Floats | None, free: Any) -> bool:
     return bool((~sets.contains(value) & free & inside).any())
 
 
-def _normalised(tile: Tile, A: Arithmetic, weight: Floats | None) -> bool:
+def _normalised(tile: Any, A: Arithmetic, weight: Floats | None) -> bool:
     """Whether the largest stored weights are 1, so that a remap is consistent in itself."""
     if weight is None:
         return False
@@ -250,7 +308,7 @@ def _normalised(tile: Tile, A: Arithmetic, weight: Floats | None) -> bool:
 
 
 def _judged(
-    tile: Tile,
+    tile: Any,
     found: Admissible,
     profile: Profile,
     shown: Mapping[str, Floats],
@@ -263,7 +321,7 @@ def _judged(
 
 
 def _own(
-    tile: Tile,
+    tile: Any,
     gradients: Mapping[str, Floats],
     settings: SGDSettings,
     velocity: Mapping[str, Interval] | None,
@@ -284,4 +342,5 @@ def _own(
         optimizer.step()
     except StateError:
         return {}, {}
-    return dict(twin.state_dict()), {name: value for (_, name), value in velocities.items()}
+    state = dict(twin.state_dict())
+    return state, {name: value for (_, name), value in velocities.items()}

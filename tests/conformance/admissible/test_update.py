@@ -297,5 +297,5 @@ def test_what_does_not_fit_is_named() -> None:
         judge_update(tile, {}, {"bias": [1.0, 2.0]}, settings=PLAIN)
     with pytest.raises(rs.ConfigError, match=r"SGD\.lr is -1, allowed are finite numbers from 0"):
         SGDSettings(-1)
-    with pytest.raises(rs.InputError, match="tile is a int, allowed are single tiles"):
+    with pytest.raises(rs.InputError, match="tile is a int, allowed are tiles and arrays"):
         judge_update(3, {}, {}, settings=PLAIN)  # type: ignore[arg-type]
