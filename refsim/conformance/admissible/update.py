@@ -9,24 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from refsim.errors import InputError, ShapeError, StateError
+from refsim.errors import InputError, StateError
 from refsim.nn.sgd import SGD, Group
 from refsim.tile import CustomTile
 from refsim.tile.array import TileModuleArray
 from refsim.tile.names import by_place
 from refsim.tile.state import Tile
-from refsim.tile.state_dict import RANDOM_STATE
 
 from .arithmetic import Arithmetic
+from .entries import checked_entries, digits_of, judged, unchanged, without_random_state
 from .flow import Admissible
 from .interval import Floats, Interval, hull, point
 from .pending import pending_update
-from .plan import quantised_entries
 from .post_update import clip_bound, clipped, remapped
-from .problem import arrays
-from .profile import BINARY32, BINARY64, FLOAT32, Profile
-from .report import Report, StageVerdict, verdict
-from .state import KEPT
+from .profile import FLOAT32, Profile
+from .report import Report, StageVerdict
 
 __all__ = ["SGDSettings", "Velocities", "judge_update"]
 
@@ -140,17 +137,15 @@ def _judged_part(
     velocity: Mapping[str, Interval] | None,
 ) -> tuple[Report, Velocities]:
     """The verdict on a tile, or on what stands behind the tiles of an array."""
-    after = {name: value for name, value in after.items() if name not in RANDOM_STATE}
-    shown, given = arrays(after), arrays(gradients)
-    _check_names(tile, given, "gradients", [*tile.parameters])
-    _check_names(tile, shown, "after", [*tile.parameters, *_kept(tile)])
+    given = checked_entries(tile, gradients, "gradients", tile.parameters)
+    shown = checked_entries(tile, without_random_state(after), "after")
     with np.errstate(all="ignore"):
         sets, velocities = _stepped(tile, profile, given, settings, velocity or {})
         if isinstance(tile, CustomTile):
             sets["weight"] = pending_update(tile, Arithmetic(profile), sets, shown, settings.lr)
         own, own_velocities = _own(tile, given, settings, velocity)
         found = _entries(tile, profile, sets, shown)
-        verdicts = [_judged(tile, each, profile, shown, own) for each in found]
+        verdicts = [judged(tile, each, profile, shown, own) for each in found]
     return Report(profile.name, verdicts), Velocities(velocities, own_velocities)
 
 
@@ -188,27 +183,6 @@ def _array_update(
     return Report(profile.name, found), Velocities(sets, known)
 
 
-def _check_names(tile: Any, given: Mapping[str, Floats], what: str, allowed: list[str]) -> None:
-    for name, array in given.items():
-        if name not in allowed:
-            raise InputError(f"{what} has the key {name!r}, allowed are {', '.join(allowed)}.")
-        stored = tile.value(name)
-        assert stored is not None
-        sizes = (1, tile.out_size) if name == "mapping_scales" else (stored.size,)
-        if array.size not in sizes:
-            raise ShapeError(
-                f"{what}[{name!r}] has shape {array.shape}, allowed is {stored.shape}."
-            )
-
-
-def _arithmetic(profile: Profile, tile: Any, name: str) -> Arithmetic:
-    """The arithmetic of an entry: that of quantisers is float32 in every tile."""
-    stored = {**_kept(tile), **tile.parameters}[name]
-    if stored.dtype == np.float32 and profile.format == BINARY64:
-        return Arithmetic(replace(profile, format=BINARY32, accumulator=BINARY32))
-    return Arithmetic(profile)
-
-
 def _stepped(
     tile: Any,
     profile: Profile,
@@ -219,7 +193,7 @@ def _stepped(
     """Parameters and velocities after the step of the optimiser."""
     sets, velocities = {name: point(p) for name, p in tile.parameters.items()}, dict(velocity)
     for name, gradient in gradients.items():
-        g, A = point(gradient.reshape(sets[name].lo.shape)), _arithmetic(profile, tile, name)
+        g, A = point(gradient.reshape(sets[name].lo.shape)), digits_of(profile, tile, name)
         sets[name], moved = sgd_step(A, sets[name], g, velocity.get(name), settings)
         if moved is not None:
             velocities[name] = moved
@@ -250,20 +224,13 @@ def _moved(
     return hull(first, A.product_sum(new, direction, old))
 
 
-def _kept(tile: Any) -> dict[str, Any]:
-    """What no optimiser step changes: buffers, and the quantisers but for what they learn."""
-    entries = {**tile.buffers, **quantised_entries(tile)}
-    return {name: value for name, value in entries.items() if name not in tile.parameters}
-
-
 def _entries(
     tile: Any, profile: Profile, sets: Mapping[str, Interval], shown: Mapping[str, Floats]
 ) -> list[Admissible]:
     """What the entries may be after clip and remap; those that the optimiser alone has changed come first."""
     A = Arithmetic(profile)
-    found = {name: Admissible("OP-1", name, [value]) for name, value in sets.items()}
-    for name, value in _kept(tile).items():
-        found[name] = Admissible(KEPT.get(name, "IR-1"), name, [point(value)])
+    found = unchanged(tile)
+    found |= {name: Admissible("OP-1", name, [value]) for name, value in sets.items()}
     if isinstance(tile, CustomTile):
         found["weight"] = Admissible("MS-5", "weight", [sets["weight"]])
     if "weight" not in sets:
@@ -305,19 +272,6 @@ def _normalised(tile: Any, A: Arithmetic, weight: Floats | None) -> bool:
     layerwise = tile.config.remap.type.name.startswith("LAYER")
     peaks = peaks.max(keepdims=True) if layerwise else peaks[peaks > 0]
     return bool(A.widened(A.ratio_of_equals, 1).contains(peaks).all())
-
-
-def _judged(
-    tile: Any,
-    found: Admissible,
-    profile: Profile,
-    shown: Mapping[str, Floats],
-    own: Mapping[str, Any],
-) -> StageVerdict:
-    shape = found.sets[0].lo.shape
-    value = np.broadcast_to(shown[found.name].reshape(-1), int(np.prod(shape))).reshape(shape)
-    digits = _arithmetic(profile, tile, found.name).format
-    return verdict(found, value, own.get(found.name), digits)
 
 
 def _own(
