@@ -5,6 +5,7 @@ from __future__ import annotations
 from .arithmetic import Arithmetic
 from .interval import Interval
 from .judge import judge_backward, judge_forward
+from .judge_quantiser import judge_quantiser
 from .profile import BINARY32, BINARY64, FLOAT32, FLOAT64, Format, Profile, float32_in_order
 from .report import Example, Report, StageVerdict
 from .rounding import Margin
@@ -28,6 +29,7 @@ __all__ = [
     "float32_in_order",
     "judge_backward",
     "judge_forward",
+    "judge_quantiser",
     "judge_state",
     "judge_update",
 ]

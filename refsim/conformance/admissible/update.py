@@ -19,9 +19,11 @@ from .arithmetic import Arithmetic
 from .flow import Admissible
 from .interval import Floats, Interval, hull, point
 from .pending import pending_update
+from .plan import quantised_entries
 from .post_update import clip_bound, clipped, remapped
 from .problem import arrays
 from .profile import BINARY32, BINARY64, FLOAT32, Profile
+from .quantised_state import QUANTISED
 from .report import Report, StageVerdict, verdict
 from .state import KEPT
 
@@ -126,7 +128,8 @@ def judge_update(
     after = {name: value for name, value in after.items() if name not in RANDOM_STATE}
     shown, given = arrays(after), arrays(gradients)
     _check_names(tile, given, "gradients", [*tile.parameters])
-    _check_names(tile, shown, "after", [*tile.parameters, *tile.buffers])
+    names = dict.fromkeys([*tile.parameters, *tile.buffers, *quantised_entries(tile)])
+    _check_names(tile, shown, "after", [*names])
     with np.errstate(all="ignore"):
         sets, velocities = _stepped(tile, profile, given, settings, velocity or {})
         if isinstance(tile, CustomTile):
@@ -142,7 +145,7 @@ def _check_names(tile: Tile, given: Mapping[str, Floats], what: str, allowed: li
         if name not in allowed:
             raise InputError(f"{what} has the key {name!r}, allowed are {', '.join(allowed)}.")
         stored = tile.value(name)
-        assert stored is not None
+        stored = quantised_entries(tile)[name] if stored is None else stored
         sizes = (1, tile.out_size) if name == "mapping_scales" else (stored.size,)
         if array.size not in sizes:
             raise ShapeError(
@@ -153,8 +156,7 @@ def _check_names(tile: Tile, given: Mapping[str, Floats], what: str, allowed: li
 def _arithmetic(profile: Profile, tile: Tile, name: str) -> Arithmetic:
     """The arithmetic of an entry: that of quantisers is float32 in every tile."""
     stored = tile.value(name)
-    assert stored is not None
-    if stored.dtype == np.float32 and profile.format == BINARY64:
+    if stored is not None and stored.dtype == np.float32 and profile.format == BINARY64:
         return Arithmetic(replace(profile, format=BINARY32, accumulator=BINARY32))
     return Arithmetic(profile)
 
@@ -206,8 +208,9 @@ def _entries(
     """What the entries may be after clip and remap; those that the optimiser alone has changed come first."""
     A = Arithmetic(profile)
     found = {name: Admissible("OP-1", name, [value]) for name, value in sets.items()}
-    for name, buffer in tile.buffers.items():
-        found[name] = Admissible(KEPT.get(name, "IR-1"), name, [point(buffer)])
+    for name, buffer in (tile.buffers | quantised_entries(tile)).items():
+        if name not in sets:
+            found[name] = Admissible(_kept(name), name, [point(buffer)])
     weight, bound = sets["weight"], clip_bound(tile, A, sets["weight"])
     if bound is not None:
         limited = clipped(A, weight, bound)
@@ -226,6 +229,11 @@ def _entries(
     last = ("mapping_scales", "weight")
     order = [name for name in found if name not in last] + [name for name in last if name in found]
     return [found[name] for name in order if name in shown]
+
+
+def _kept(name: str) -> str:
+    """The clause of an entry that no step changes."""
+    return KEPT.get(name, "QU-1" if name.partition(".")[0] in QUANTISED else "IR-1")
 
 
 def _wrong_inside(sets: Interval, shown: Floats | None, free: Any) -> bool:
