@@ -14,9 +14,13 @@ from typing import Annotated, NoReturn
 import typer
 
 from refsim import __version__
-from refsim.errors import RefsimError
+from refsim.errors import InputError, RefsimError
 
+from . import target_options as target_option
 from . import train_options as option
+
+EXAMPLES, QUICK_EXAMPLES = 200, 30
+"""Generated cases of a target."""
 
 __all__ = ["app", "main"]
 
@@ -85,24 +89,70 @@ def options(
 
 @app.command()
 def verify(
+    target: target_option.Target = None,
     quick: Annotated[bool, typer.Option("--quick", help="Few cases, in a few seconds.")] = False,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="Seed of the generated cases.")
+        int, typer.Option(min=0, max=2**62 - 1, help="Seed of the generated cases.")
     ] = 0,
     backend: Annotated[
         list[str] | None,
-        typer.Option(help="Check this backend only (spec, cpu or cuda); may be repeated."),
+        typer.Option(help="Of refsim itself, check this backend only; may be repeated."),
     ] = None,
     clause: Annotated[
         list[str] | None,
-        typer.Option(help="Check this clause only, for example MV-1; may be repeated."),
+        typer.Option(help="Of refsim itself, check this clause only; may be repeated."),
     ] = None,
+    only: target_option.Only = None,
+    phase: target_option.Phase = None,
+    profile: target_option.ProfileName = None,
+    max_examples: target_option.MaxExamples = None,
+    time: target_option.Time = None,
+    replay: target_option.Replay = None,
+    findings: target_option.Findings = "refsim-findings",
+    junit: target_option.Junit = None,
+    in_process: target_option.InProcess = False,
+    timeout: target_option.Timeout = None,
     json: Json = False,
 ) -> None:
-    """Check every backend of this machine against the specification, and all of it against recorded vectors."""
-    from .verify import run
+    """Check an implementation, or refsim itself if there is none.
 
-    raise typer.Exit(run(quick, seed, backend or [], clause or [], json))
+    TARGET is an adapter in Python (module:object or file.py:object), a capability file in TOML, a file or folder of
+    recorded observations, or refsim, its own tiles behind the same adapter.
+
+    Without TARGET every backend of this machine is compared with the specification, and with recorded vectors.
+    """
+    if target is None:
+        _refuse_of_targets(only, phase, profile, max_examples, time, replay, junit, timeout)
+        from .verify import run
+
+        raise typer.Exit(run(quick, seed, backend or [], clause or [], json))
+    if backend:
+        raise InputError("--backend is for refsim itself, not allowed with a target.")
+    from .verify_target import Options, run_target
+
+    options = Options(
+        seed=seed,
+        max_examples=max_examples or (QUICK_EXAMPLES if quick else EXAMPLES),
+        seconds=time,
+        phases=tuple(phase or ()),
+        only=(*(only or ()), *(clause or ())),
+        profile=profile,
+        replay=replay,
+        findings=findings,
+        junit=junit,
+        in_process=in_process,
+        timeout=timeout,
+        json=json,
+    )
+    raise typer.Exit(run_target(target, options))
+
+
+def _refuse_of_targets(*given: object) -> None:
+    if any(value not in (None, []) for value in given):
+        raise InputError(
+            "--only, --phase, --profile, --max-examples, --time, --replay, --junit and --timeout are for a TARGET, "
+            "which is missing."
+        )
 
 
 @app.command()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
@@ -29,16 +29,19 @@ class ZooAdapter:
     ----------
     change
         A class whose methods go before those of the right tile; None for none.
+    configs
+        Names of the classes of configurations that it takes; all by default.
     """
 
-    def __init__(self, change: type | None = None) -> None:
-        self.change = change
+    def __init__(self, change: type | None = None, configs: Iterable[str] = tuple(TILES)) -> None:
+        self.change, self.configs = change, frozenset(configs)
 
     def tile_class(self, config: Any) -> type:
         """The tile for a configuration."""
-        right = TILES.get(type(config).__name__)
-        if right is None:
-            raise Unsupported(f"no tile for {type(config).__name__}")
+        name = type(config).__name__
+        if name not in self.configs:
+            raise Unsupported(f"no tile for {name}")
+        right = TILES[name]
         if self.change is None:
             return right
         return type(self.change.__name__, (self.change, right), {})

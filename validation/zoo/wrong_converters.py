@@ -155,9 +155,8 @@ class StochasticRoundingShifted:
 class ZeroBoundClips:
     """An output bound that is not positive clips all outputs to 0 instead of none."""
 
-    def within(self, x: Array, bound: float) -> Array:
-        b = self.setting(max(bound, 0.0))
-        return np.clip(x, -b, b)
+    def limited_output(self, t: Array, io: Any) -> Array:
+        return super().limited_output(t, io) if io.out_bound > 0 else 0 * t
 
 
 @mistake("DC-5")

@@ -73,16 +73,8 @@ class DivisorOfInputsOnly:
 class PeakSignForgotten:
     """The derivative of the divisor is added without the sign of the peak."""
 
-    def with_management(self, dv: Array, gz: Array, ga: Array, io: Any) -> Array:
-        kept, self.v = self.v, np.abs(self.v)
-        slope = super().divisor_gradient(gz, self.signed(ga, kept), io)
-        self.v = kept
-        result, rows = dv.copy(), np.arange(len(dv))
-        result[rows, self.place] += np.where(self.managed, slope, self.T(0))
-        return result
-
-    def signed(self, ga: Array, v: Array) -> Array:
-        return np.where(v < 0, -ga, ga)
+    def peak_signs(self, peaks: Array, io: Any) -> Array:
+        return np.ones_like(peaks)
 
 
 @mistake("NM-5", needs=[*NOISE, "backward"])
@@ -118,11 +110,9 @@ class RowsManagedApart:
         whole = super().core(v, weight, noise)
         if self.perfect or self.empty or not self.iterates(self.io) or len(v) < 2:
             return whole
-        kept = dict(vars(self))
-        parts = [
-            super().core(v[n : n + 1], weight, self.row_noise(noise, len(v), n))
-            for n in range(len(v))
-        ]
+        kept, parts = dict(vars(self)), []
+        for n in range(len(v)):
+            parts.append(super().core(v[n : n + 1], weight, self.row_noise(noise, len(v), n)))
         vars(self).update(kept)
         self.z = np.concatenate(parts)
         return self.z

@@ -84,9 +84,7 @@ class DividedOnce:
 class HalfAccumulation:
     """Products are summed in half precision."""
 
-    def product(self, a: Array, b: Array) -> Array:
-        if b.ndim != 2:
-            return super().product(a, b)
+    def dots(self, a: Array, b: Array) -> Array:
         terms = a[:, None, :] * b[None, :, :]
         return np.add.accumulate(terms, axis=2, dtype=np.float16)[:, :, -1].astype(self.T)
 

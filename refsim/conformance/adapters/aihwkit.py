@@ -27,6 +27,7 @@ __all__ = ["Aihwkit", "adapter"]
 
 _STATES: Final = ("estimate_ranges", "estimate_ranges_train", "fix_ranges", "learn_ranges")
 """States of a manager of a quantiser, in the order of refsim's state dict."""
+_ENDS: Final = {"lo": "current_xmin", "hi": "current_xmax"}
 _PLAIN: Final = (
     "bias",
     "input_range",
@@ -69,11 +70,14 @@ class Aihwkit(TorchAdapter):
         return {name: tensor for name, tensor in found.items() if tensor is not None}
 
     def put(self, module: Any, values: Mapping[str, Any]) -> None:
-        """Write values into the state of the tile."""
+        """Write values into the state of the tile; scales that are not given are 1."""
         tile, rest = _tile(module), dict(values)
-        if "mapping_scales" in rest:
+        scales = rest.pop("mapping_scales", None)
+        if scales is None and tile.mapping_scales is not None:
+            scales = library("torch").ones_like(tile.mapping_scales)
+        if scales is not None:
             tile.set_mapping_scales(None)
-            tile.set_scales(rest.pop("mapping_scales"))
+            tile.set_scales(scales)
         weights = rest.pop("weight"), rest.pop("bias", None)
         tile.set_weights(*weights, apply_weight_scaling=False)
         managers = dict(_managers(tile))
@@ -155,8 +159,9 @@ def _quantiser_tensors(name: str, manager: Any) -> dict[str, Any]:
         f"{name}.signed": getattr(quantiser, "_signed", None),
     }
     if type(estimator).__name__ in ("RunningMinMaxEstimator", "AllMinMaxEstimator"):
-        found |= {f"{name}.estimator.lo": getattr(estimator, "current_xmin", None)}
-        found |= {f"{name}.estimator.hi": getattr(estimator, "current_xmax", None)}
+        for end, name_there in _ENDS.items():
+            value = getattr(estimator, name_there, None)
+            found[f"{name}.estimator.{end}"] = None if value is None else value.reshape(1)
     return found
 
 
@@ -164,10 +169,10 @@ def _put_quantiser(manager: Any, part: str, value: Any) -> None:
     if part == "state":
         getattr(manager, _STATES[int(value)])()
     elif part.startswith("estimator."):
-        end = {"estimator.lo": "current_xmin", "estimator.hi": "current_xmax"}.get(part)
-        if end is None:
+        end = part.removeprefix("estimator.")
+        if end not in _ENDS:
             raise Unsupported(f"aihwkit has no {part} that can be given.")
-        setattr(manager.range_estimator, end, value.reshape(()))
+        setattr(manager.range_estimator, _ENDS[end], value.reshape(()))
     elif part == "signed":
         manager.quantizer._signed = value.reshape(()).bool()
     else:

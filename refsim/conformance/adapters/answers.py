@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import reprlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
@@ -11,7 +12,19 @@ from numpy.typing import NDArray
 
 from refsim.errors import TargetFailure
 
-__all__ = ["LARGEST", "MOST_NAMES", "Sizes", "array", "gradients", "output", "stages", "state"]
+__all__ = [
+    "LARGEST",
+    "MOST_NAMES",
+    "Sizes",
+    "array",
+    "gradients",
+    "malformed",
+    "output",
+    "plain_text",
+    "shown",
+    "stages",
+    "state",
+]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -107,7 +120,29 @@ def stages(value: Any) -> dict[str, Array]:
 
 def malformed(text: str) -> TargetFailure:
     """The failure of an answer that has a wrong form."""
-    return TargetFailure("malformed", text)
+    return TargetFailure("malformed", plain_text(text, 1000))
+
+
+def shown(value: Any) -> str:
+    """A value of any size and depth in a few letters.
+
+    >>> shown(["NaN", [1, [2, [3]]]])
+    "['NaN', [1, [...]]]"
+    """
+    short = reprlib.Repr()
+    short.maxlevel, short.maxstring, short.maxother = 2, 40, 40
+    return short.repr(value)[:200]
+
+
+def plain_text(text: str, longest: int) -> str:
+    """One short line without anything that a terminal would obey.
+
+    >>> plain_text("no\\x1b[31m range", 100)
+    'no?[31m range'
+    """
+    short = " ".join(text[: 4 * longest].split())
+    printable = "".join(c if c.isprintable() else "?" for c in short)
+    return printable if len(printable) <= longest else f"{printable[: longest - 3]}..."
 
 
 def _named(value: Any, what: str, shapes: Mapping[str, tuple[Shape, ...]]) -> dict[str, Array]:
@@ -118,8 +153,8 @@ def _named(value: Any, what: str, shapes: Mapping[str, tuple[Shape, ...]]) -> di
     if len(given) > MOST_NAMES:
         raise malformed(f"{len(given)} names were returned, allowed are {MOST_NAMES}.")
     for name in given:
-        if type(name) is not str or not name or len(name) > 100:
-            raise malformed(f"a name is {str(name)[:50]!r}, allowed are texts of 1 to 100 letters.")
+        if type(name) is not str or not 0 < len(name) <= 100 or not name.isprintable():
+            raise malformed(f"a name is {shown(name)}, allowed are texts of 1 to 100 letters.")
     return {
         name: _fitting(array(each, what.format(name)), shapes.get(name), what.format(name))
         for name, each in given.items()

@@ -13,7 +13,7 @@ from refsim.errors import InputError
 
 from .guard import called
 
-__all__ = ["found_object", "names_object"]
+__all__ = ["check_name", "found_object", "names_object"]
 
 
 def names_object(text: str) -> bool:
@@ -26,6 +26,17 @@ def names_object(text: str) -> bool:
     parts = place.split(".")
     is_module = all(part.isidentifier() for part in parts) or place.endswith(".py")
     return is_module and all(part.isidentifier() for part in name.split("."))
+
+
+def check_name(text: str) -> None:
+    """Refuse a text of another form, and a file that is not there, with an :class:`~refsim.InputError`."""
+    if not names_object(text):
+        raise InputError(
+            f"the target is {text[:200]!r}, allowed are module:object and path.py:object."
+        )
+    place = text.rpartition(":")[0]
+    if place.endswith(".py") and not Path(place).is_file():
+        raise InputError(f"the target is {text[:200]!r}, but there is no file {place}.")
 
 
 def found_object(text: str) -> Any:
@@ -53,13 +64,8 @@ def found_object(text: str) -> Any:
     refsim.errors.TargetFailure: AttributeError: module 'refsim.conformance.adapters' has no
     attribute 'Other' in refsim.conformance.adapters:Other.
     """
-    if not names_object(text):
-        raise InputError(
-            f"the target is {text[:200]!r}, allowed are module:object and path.py:object."
-        )
+    check_name(text)
     place, _, name = text.rpartition(":")
-    if place.endswith(".py") and not Path(place).is_file():
-        raise InputError(f"the target is {text[:200]!r}, but there is no file {place}.")
 
     def run() -> Any:
         found: Any = _from_file(Path(place)) if place.endswith(".py") else _imported(place)

@@ -12,10 +12,12 @@ import numpy as np
 from refsim.errors import InputError, TargetFailure, Unsupported
 
 from . import answers
-from .answers import Sizes
+from .answers import Sizes, plain_text
+from .capabilities import Capabilities
+from .capability_file import declared_by
 from .protocol import OPTIONAL
 
-__all__ = ["Guarded", "called", "guarded"]
+__all__ = ["Guarded", "Safe", "called", "guarded"]
 
 _NEEDED: Final = ("create", "forward", "backward", "step", "state")
 _LONGEST: Final = 300
@@ -29,7 +31,7 @@ class Handle:
     sizes: Sizes
 
 
-def guarded(adapter: Any) -> Guarded:
+def guarded(adapter: Any) -> Any:
     """An adapter whose only exceptions are :class:`TargetFailure` and :class:`Unsupported`.
 
     What the adapter is given are copies, so that it cannot change a case. What it returns is copied into NumPy arrays
@@ -43,13 +45,15 @@ def guarded(adapter: Any) -> Guarded:
 
     Returns
     -------
-    Guarded
-        The same adapter, with those of the optional methods that it has.
+    Safe
+        The same adapter, with those of the optional methods that it has; itself if it is safe already.
 
     Raises
     ------
     InputError
         If a method that every adapter needs is missing.
+    ConfigError
+        If its ``capabilities`` are none.
     TargetFailure
         If it cannot be called.
 
@@ -61,7 +65,7 @@ def guarded(adapter: Any) -> Guarded:
     refsim.errors.InputError: the adapter is a str without create, needed are the methods create,
     forward, backward, step and state.
     """
-    if isinstance(adapter, Guarded):
+    if isinstance(adapter, Safe):
         return adapter
     if isinstance(adapter, type) or (callable(adapter) and not hasattr(adapter, "create")):
         adapter = called(adapter, "the constructor")
@@ -74,14 +78,20 @@ def guarded(adapter: Any) -> Guarded:
     return Guarded(adapter)
 
 
-class Guarded:
+class Safe:
+    """An adapter whose only exceptions are :class:`TargetFailure` and :class:`Unsupported`, and that checks answers."""
+
+    capabilities: Capabilities | None = None
+
+
+class Guarded(Safe):
     """An adapter behind a guard, see :func:`guarded`."""
 
     def __init__(self, adapter: Any) -> None:
         self._adapter = adapter
         found = {name: _attribute(adapter, name) for name in OPTIONAL}
 
-        self.capabilities = found.pop("capabilities")
+        self.capabilities = declared_by(found.pop("capabilities"))
         for name, method in found.items():
             if callable(method):
                 setattr(self, name, getattr(self, f"_{name}"))
@@ -182,8 +192,7 @@ def called(run: Callable[[], Any], method: str) -> Any:
 
 def _sentence(error: BaseException, method: str) -> str:
     try:
-        text = " ".join(str(error).split())
+        text = plain_text(str(error), _LONGEST)
     except Exception:  # noqa: BLE001  so may the text of its exceptions
         text = "an exception that cannot be printed"
-    text = text if len(text) <= _LONGEST else f"{text[:_LONGEST]}..."
     return f"{type(error).__name__}: {text.rstrip('.')} in {method}."

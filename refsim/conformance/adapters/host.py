@@ -14,8 +14,9 @@ from refsim.config.files import from_json
 from refsim.errors import RefsimError, TargetFailure, Unsupported
 
 from . import wire
+from .capability_file import capability_table
 from .found import found_object
-from .guard import Guarded, guarded
+from .guard import guarded
 from .wire_arrays import Folder, decoded, encoded
 
 __all__ = ["Host", "main"]
@@ -41,7 +42,7 @@ class Host:
     'refsim'
     """
 
-    def __init__(self, adapter: Guarded, name: str) -> None:
+    def __init__(self, adapter: Any, name: str) -> None:
         self._adapter, self._name = adapter, name
         self._tiles: dict[int, Any] = {}
         self._saved: dict[int, Any] = {}
@@ -71,7 +72,10 @@ class Host:
 
     def _hello(self, given: Mapping[str, Any]) -> dict[str, Any]:
         self._folder = Folder(given["folder"])
+        declared = self._adapter.capabilities
+        told = {} if declared is None else {"capabilities": capability_table(declared)}
         return {
+            **told,
             "protocol": wire.PROTOCOL,
             "name": self._name,
             "methods": [name for name in wire.METHODS if hasattr(self._adapter, name)],

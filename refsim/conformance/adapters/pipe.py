@@ -14,8 +14,8 @@ from typing import IO, Any, Final, cast
 
 from refsim.errors import BackendError, InputError, TargetFailure
 
-from .answers import malformed
-from .wire import LONGEST_LINE, plain_text
+from .answers import malformed, plain_text
+from .wire import LONGEST_LINE
 
 __all__ = ["Pipe"]
 

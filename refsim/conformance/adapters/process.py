@@ -13,10 +13,13 @@ from typing import Any, Final, Self
 
 from refsim import __version__
 from refsim.config.files import to_json
-from refsim.errors import InputError, TargetFailure
+from refsim.errors import ConfigError, InputError, TargetFailure
 
 from . import answers, wire
-from .answers import Sizes, malformed
+from .answers import Sizes, malformed, shown
+from .capabilities import Capabilities
+from .capability_file import capabilities_from
+from .guard import Safe
 from .pipe import Pipe
 from .wire_arrays import FORMS, Folder, decoded, encoded
 
@@ -61,7 +64,7 @@ class Held:
         shutil.rmtree(self.folder.path, ignore_errors=True)
 
 
-class ProcessTarget:
+class ProcessTarget(Safe):
     """An implementation that runs as a process of its own and speaks the protocol of :doc:`/protocol`.
 
     A crash, a hang, an answer of a wrong form or too much memory is a :class:`TargetFailure`; the process is then ended
@@ -85,7 +88,7 @@ class ProcessTarget:
     name, version
         As the implementation calls itself.
     capabilities
-        The table of capabilities that it sent, None without one.
+        What it declares, None if it does not say.
 
     Raises
     ------
@@ -125,11 +128,11 @@ class ProcessTarget:
         self._form = "base64"
         try:
             hello = self._start()
+            self.capabilities = _declared(hello)
         except BaseException:
             self.close_process()
             raise
         self.name, self.version = hello["name"], hello.get("version", "")
-        self.capabilities = hello.get("capabilities")
         for method in hello.get("methods", []):
             setattr(self, method, getattr(self, f"_{method}"))
 
@@ -159,8 +162,7 @@ class ProcessTarget:
 
     def create(self, config: Any, weight: Any, bias: Any | None, state: Mapping[str, Any]) -> Any:
         """A tile, as :meth:`Adapter.create`, in a new process if the last one was lost."""
-        if self._held.pipe is None or not self._held.pipe.alive:
-            self._start()
+        self._restart()
         out, into = weight.shape
         handle = self._handle(Sizes(out, into))
         self._ask(
@@ -202,8 +204,7 @@ class ProcessTarget:
         return Saved(Sizes(handle.sizes.out, handle.sizes.into), saved)
 
     def _load(self, config: Any, saved: Saved) -> Handle:
-        if self._held.pipe is None or not self._held.pipe.alive:
-            self._start()
+        self._restart()
         handle = self._handle(Sizes(saved.sizes.out, saved.sizes.into))
         self._ask(handle, "load", config=_document(config), saved=saved.content)
         return handle
@@ -245,6 +246,15 @@ class ProcessTarget:
             self._held.pipe.end()
             raise
         return hello
+
+    def _restart(self) -> None:
+        """Start again if the process was lost."""
+        if self._held.pipe is not None and self._held.pipe.alive:
+            return
+        try:
+            self._start()
+        except InputError as error:
+            raise TargetFailure("crash", str(error)) from error
 
     def _handle(self, sizes: Sizes) -> Handle:
         self._tiles += 1
@@ -291,7 +301,7 @@ class ProcessTarget:
         if not isinstance(values, dict):
             raise malformed(f"{what} is {type(values).__name__}, allowed are objects.")
         return {
-            name: self._got(value, f"{name[:100]} in {what}")
+            name: self._got(value, f"{shown(name)} in {what}")
             for name, value in values.items()
             if value is not None
         }
@@ -325,21 +335,33 @@ def _checked_hello(hello: dict[str, Any]) -> str:
     """The form in which arrays are wanted."""
     if hello["protocol"] != wire.PROTOCOL or type(hello["protocol"]) is not int:
         raise malformed(
-            f"the target speaks version {str(hello['protocol'])[:40]} of the protocol, "
+            f"the target speaks version {shown(hello['protocol'])} of the protocol, "
             f"this refsim speaks {wire.PROTOCOL} (hello)."
         )
     for key in ("name", "version"):
         text = hello.get(key, "unknown")
         if not isinstance(text, str) or not 0 < len(text) <= 100 or not text.isprintable():
             raise malformed(
-                f"{key} is {str(text)[:40]!r}, allowed are texts of 1 to 100 letters (hello)."
+                f"{key} is {shown(text)}, allowed are texts of 1 to 100 letters (hello)."
             )
     methods = hello.get("methods", [])
     if not isinstance(methods, list) or not all(m in wire.METHODS for m in methods):
         raise malformed(
-            f"methods is {str(methods)[:80]}, allowed are lists of {', '.join(wire.METHODS)} (hello)."
+            f"methods is {shown(methods)}, allowed are lists of {', '.join(wire.METHODS)} (hello)."
         )
     form = hello.get("arrays", "base64")
     if form not in FORMS:
-        raise malformed(f"arrays is {str(form)[:40]!r}, allowed are {', '.join(FORMS)} (hello).")
+        raise malformed(f"arrays is {shown(form)}, allowed are {', '.join(FORMS)} (hello).")
     return str(form)
+
+
+def _declared(hello: dict[str, Any]) -> Capabilities | None:
+    table = hello.get("capabilities")
+    if table is None:
+        return None
+    try:
+        if not isinstance(table, dict):
+            raise ConfigError(f"they are {type(table).__name__}, but must be an object.")
+        return capabilities_from({"name": hello["name"], **table})
+    except ConfigError as error:
+        raise malformed(f"the capabilities are wrong: {str(error).rstrip('.')} (hello).") from error

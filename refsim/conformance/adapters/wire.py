@@ -14,7 +14,7 @@ from typing import Any, Final
 
 from refsim.errors import TargetFailure, Unsupported
 
-from .answers import malformed
+from .answers import malformed, plain_text, shown
 
 __all__ = [
     "LONGEST_LINE",
@@ -23,7 +23,6 @@ __all__ = [
     "Answered",
     "line",
     "parsed",
-    "plain_text",
     "request",
     "result",
     "schema",
@@ -36,8 +35,8 @@ LONGEST_LINE: Final = 2**25
 METHODS: Final = ("stages", "save", "load", "set_weights", "calibrate", "close")
 """Operations that a target may lack; it names those that it has."""
 _MOST_BRACKETS: Final = 10**6
-_KINDS: Final = ("error", "unsupported", "memory", "malformed")
-_RESULTS: Final[Mapping[str, tuple[str, ...]]] = {
+KINDS: Final = ("error", "unsupported", "memory", "malformed")
+RESULTS: Final[Mapping[str, tuple[str, ...]]] = {
     "hello": ("protocol", "name"),
     "forward": ("output",),
     "backward": ("gradients",),
@@ -45,7 +44,7 @@ _RESULTS: Final[Mapping[str, tuple[str, ...]]] = {
     "stages": ("stages",),
     "save": ("saved",),
 }
-_MORE: Final[Mapping[str, tuple[str, ...]]] = {
+MORE: Final[Mapping[str, tuple[str, ...]]] = {
     "hello": ("version", "methods", "arrays", "capabilities")
 }
 
@@ -104,9 +103,9 @@ def parsed(given: bytes) -> dict[str, Any]:
             given.decode("utf-8"), parse_constant=_no_constant, object_pairs_hook=_unique
         )
     except (ValueError, RecursionError) as error:
-        shown = plain_text(given[:100].decode("utf-8", "replace"), 80)
+        begin = plain_text(given[:100].decode("utf-8", "replace"), 80)
         reason = str(error)[:100] if isinstance(error, ValueError) else "nested too deeply"
-        raise malformed(f"a line is not JSON ({reason}): {shown!r}.") from error
+        raise malformed(f"a line is not JSON ({reason}): {begin!r}.") from error
     if not isinstance(message, dict):
         raise malformed(f"a line is {type(message).__name__}, allowed are JSON objects.")
     return message
@@ -139,45 +138,32 @@ def result(answer: bytes, number: int, op: str) -> dict[str, Any]:
         names = ", ".join(map(repr, message))[:80] or "nothing"
         raise malformed(f"a response has {names}, allowed are id and either result or error.")
     if type(message["id"]) is not int or message["id"] != number:
-        raise malformed(f"a response has the id {str(message['id'])[:40]}, asked was {number}.")
+        raise malformed(f"a response has the id {shown(message['id'])}, asked was {number}.")
     if "error" in message:
         raise Answered(_error(message["error"]))
     return _fields(message["result"], op)
 
 
 def _fields(found: Any, op: str) -> dict[str, Any]:
-    needed = _RESULTS.get(op, ())
+    needed = RESULTS.get(op, ())
     if not isinstance(found, dict):
         raise malformed(f"the result is {type(found).__name__}, allowed are objects.")
     for name in needed:
         if name not in found:
             raise malformed(f"the result has no {name}.")
     for name in found:
-        if name not in (*needed, *_MORE.get(op, ())):
-            allowed = ", ".join((*needed, *_MORE.get(op, ()))) or "no keys"
-            raise malformed(f"the result has the key {name[:40]!r}, allowed are {allowed}.")
+        if name not in (*needed, *MORE.get(op, ())):
+            allowed = ", ".join((*needed, *MORE.get(op, ()))) or "no keys"
+            raise malformed(f"the result has the key {shown(name)}, allowed are {allowed}.")
     return found
 
 
 def _error(found: Any) -> TargetFailure | Unsupported:
     match found:
-        case {"kind": str(kind), "text": str(text), **rest} if kind in _KINDS and not rest:
+        case {"kind": str(kind), "text": str(text), **rest} if kind in KINDS and not rest:
             words = plain_text(text, 500) or "no reason was given"
             return Unsupported(words) if kind == "unsupported" else TargetFailure(kind, words)
-    raise malformed(
-        f"an error is {str(found)[:80]}, allowed are kind ({', '.join(_KINDS)}) and text."
-    )
-
-
-def plain_text(text: str, longest: int) -> str:
-    """One short line without anything that a terminal would obey.
-
-    >>> plain_text("no\\x1b[31m range", 100)
-    'no?[31m range'
-    """
-    short = " ".join(text[: 4 * longest].split())
-    printable = "".join(c if c.isprintable() else "?" for c in short)
-    return printable if len(printable) <= longest else f"{printable[: longest - 3]}..."
+    raise malformed(f"an error is {shown(found)}, allowed are kind ({', '.join(KINDS)}) and text.")
 
 
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

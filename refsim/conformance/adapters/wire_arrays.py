@@ -6,8 +6,8 @@ import base64
 import binascii
 import math
 import os
+import re
 import stat
-from io import BytesIO
 from pathlib import Path
 from typing import Any, Final
 from uuid import uuid4
@@ -15,7 +15,7 @@ from uuid import uuid4
 import numpy as np
 from numpy.typing import NDArray
 
-from .answers import LARGEST, malformed
+from .answers import LARGEST, malformed, shown
 
 __all__ = ["DTYPES", "FORMS", "Folder", "decoded", "encoded"]
 
@@ -33,8 +33,15 @@ FORMS: Final = ("base64", "values", "npy")
 """How a target may ask for arrays."""
 IN_FILE: Final = 2**16
 """With the form ``npy``, an array of more bytes comes as a file."""
+_HEADER: Final = (
+    re.compile(rb"""['"]descr['"]\s*:\s*['"]([<>|=])(\w\d{1,2})['"]"""),
+    re.compile(rb"""['"]fortran_order['"]\s*:\s*(True|False)"""),
+    re.compile(rb"""['"]shape['"]\s*:\s*\(([\d,\s]{0,200})\)"""),
+)
+_DESCRIPTIONS: Final = {dtype.str[1:]: name for name, dtype in DTYPES.items()}
 _WORDS: Final = {"nan": math.nan, "inf": math.inf, "-inf": -math.inf}
 _DEEPEST: Final = 8
+_LONGEST_HEADER: Final = 10_000
 
 
 class Folder:
@@ -62,7 +69,7 @@ class Folder:
         """The array of a file, which is removed; sizes are checked before anything is read."""
         if not isinstance(name, str) or Path(name).name != name or not name.endswith(".npy"):
             raise malformed(
-                f"{what} is in the file {str(name)[:80]!r}, allowed are names in the folder."
+                f"{what} is in the file {shown(name)}, allowed are names in the folder."
             )
         path = self.path / name
         try:
@@ -87,22 +94,31 @@ class Folder:
 
 
 def _npy(data: bytes, what: str) -> Array:
-    """The array of an ``.npy`` file, whose header must agree with the bytes behind it."""
-    file = BytesIO(data)
-    version = np.lib.format.read_magic(file)
-    readers = {
-        (1, 0): np.lib.format.read_array_header_1_0,
-        (2, 0): np.lib.format.read_array_header_2_0,
-    }
-    if version not in readers:
-        raise ValueError(f"version {version} of the format is not known")
-    shape, fortran, dtype = readers[version](file)
-    if dtype.kind not in "fiub" or dtype.hasobject:
-        raise malformed(f"{what} has dtype {dtype}, allowed are {', '.join(DTYPES)}.")
-    if math.prod(shape) * dtype.itemsize != len(data) - file.tell():
-        raise ValueError(f"{len(data) - file.tell()} bytes are no array {dtype} of shape {shape}")
-    flat = np.frombuffer(data, dtype, offset=file.tell())
-    return flat.reshape(shape, order="F" if fortran else "C")
+    """The array of an ``.npy`` file, whose header must agree with the bytes behind it; nothing is evaluated."""
+    lengths = {b"\x93NUMPY\x01": 2, b"\x93NUMPY\x02": 4, b"\x93NUMPY\x03": 4}
+    if data[:7] not in lengths:
+        raise ValueError("it is no file in the format .npy")
+    begin = 8 + lengths[data[:7]]
+    end = begin + int.from_bytes(data[8:begin], "little")
+    if end > min(len(data), begin + _LONGEST_HEADER):
+        raise ValueError("its header is too long")
+    descr, order, shape = (part.search(data, begin, end) for part in _HEADER)
+    if descr is None or order is None or shape is None:
+        raise ValueError("its header is damaged")
+    kind = _DESCRIPTIONS.get(descr[2].decode())
+    if kind is None:
+        raise malformed(
+            f"{what} has dtype {descr[1].decode()}{descr[2].decode()}, allowed are {', '.join(DTYPES)}."
+        )
+    dtype = DTYPES[kind].newbyteorder(">" if descr[1] == b">" else "<")
+    sizes = _shape([int(size) for size in re.findall(rb"\d+", shape[1])], what)
+    if math.prod(sizes) * dtype.itemsize != len(data) - end:
+        raise ValueError(f"{len(data) - end} bytes are no array {kind} of shape {tuple(sizes)}")
+    if dtype.kind == "b":
+        flat = np.frombuffer(data, np.uint8, offset=end).astype(np.bool_)
+    else:
+        flat = np.frombuffer(data, dtype, offset=end)
+    return flat.reshape(sizes, order="F" if order[1] == b"True" else "C")
 
 
 def encoded(value: Any, form: str = "base64", folder: Folder | None = None) -> dict[str, Any]:
@@ -187,23 +203,23 @@ def decoded(value: Any, what: str, folder: Folder | None = None) -> Array:
         case {"dtype": str(dtype), "shape": [*shape], "values": [*values], **rest} if not rest:
             return _from_values(_dtype(dtype, what), _shape(shape, what), values, what)
     raise malformed(
-        f"{what} is {str(value)[:80]}, allowed are dtype, shape and base64 or values, or npy, or lists."
+        f"{what} is {shown(value)}, allowed are dtype, shape and base64 or values, or npy, or lists."
     )
 
 
 def _dtype(name: str, what: str) -> np.dtype[Any]:
     if name not in DTYPES:
-        raise malformed(f"{what} has dtype {name[:40]!r}, allowed are {', '.join(DTYPES)}.")
+        raise malformed(f"{what} has dtype {shown(name)}, allowed are {', '.join(DTYPES)}.")
     return DTYPES[name]
 
 
 def _shape(shape: list[Any], what: str) -> list[int]:
     if len(shape) > _DEEPEST or not all(type(n) is int and 0 <= n < 2**48 for n in shape):
         raise malformed(
-            f"{what} has shape {str(shape)[:80]}, allowed are at most {_DEEPEST} integers from 0."
+            f"{what} has shape {shown(shape)}, allowed are at most {_DEEPEST} integers from 0."
         )
     if math.prod(n or 1 for n in shape) > 2**56:
-        raise malformed(f"{what} has shape {str(shape)[:80]}, which no machine can hold.")
+        raise malformed(f"{what} has shape {shown(shape)}, which no machine can hold.")
     return shape
 
 
@@ -256,6 +272,6 @@ def _number(value: Any, what: str) -> Any:
     if isinstance(value, str) and value in _WORDS:
         return _WORDS[value]
     raise malformed(
-        f"{what} has the value {str(value)[:40]!r}, allowed are numbers, "
+        f"{what} has the value {shown(value)}, allowed are numbers, "
         f"and the texts {', '.join(_WORDS)}."
     )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from refsim.errors import InputError, RangeWarning, ShapeError
+from refsim.tile import QuantizedTorchInferenceTile
 from refsim.tile.stages import MODIFIER
 from refsim.tile.state import Tile
 from refsim.tile.state_dict import RANDOM_STATE
@@ -149,7 +150,9 @@ def judge_state(
     after = {name: value for name, value in state.items() if name not in RANDOM_STATE}
     with np.errstate(all="ignore"):
         shown = arrays(after)
-        anchors = {"effective_weight": tile.parameters["weight"], **(stages or {})}
+        quantised = isinstance(tile, QuantizedTorchInferenceTile)  # whose state depends on outputs
+        plain = {} if quantised else {"effective_weight": tile.parameters["weight"]}
+        anchors: dict[str, object] = {**plain, **(stages or {})}
         anchors |= {name: after[name] for name in ("input_range",) if name in after}
         p = problem(tile, x, profile, noise, arrays(anchors))
         expected = _after(tile, x, noise)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 
 import numpy as np
@@ -78,5 +79,5 @@ def crossed(operation: Callable[..., Interval], *operands: Interval) -> Interval
         shape = (*axes, *union.lo.shape[-2:])
         spread.append(Interval(union.lo.reshape(shape), union.hi.reshape(shape)))
     found = operation(*spread)
-    shape = (-1, *found.lo.shape[-2:])
+    shape = (math.prod(found.lo.shape[:-2]), *found.lo.shape[-2:])
     return compact(Interval(found.lo.reshape(shape), found.hi.reshape(shape)))

@@ -211,6 +211,8 @@ def _entries(
     for name, buffer in (tile.buffers | quantised_entries(tile)).items():
         if name not in sets:
             found[name] = Admissible(_kept(name), name, [point(buffer)])
+    if isinstance(tile, CustomTile):
+        found["weight"] = Admissible("MS-5", "weight", [sets["weight"]])
     weight, bound = sets["weight"], clip_bound(tile, A, sets["weight"])
     if bound is not None:
         limited = clipped(A, weight, bound)

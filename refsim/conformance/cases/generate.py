@@ -95,6 +95,7 @@ def build_case(
     choices: Choices | None = None,
     length: tuple[int, int] = (1, 4),
     name: str = "generated",
+    exact: bool | None = None,
 ) -> Case | None:
     """One case that looks where bugs live.
 
@@ -109,13 +110,16 @@ def build_case(
         The features that the case may ask for, of :data:`~refsim.conformance.cases.FEATURES`.
     choices, length, name
         As for :func:`generated_cases`.
+    exact
+        Whether all sums are to be exact in every order; half of the cases by default.
 
     Returns
     -------
     Case or None
         The case; None if refsim itself refuses what was drawn.
     """
-    exact = not pick.chance(0.5)
+    if exact is None:
+        exact = not pick.chance(0.5)
     double = "float64" in allowed and pick.chance(0.3)
     T = np.dtype(np.float64 if double else np.float32)
     draft = Draft(pick, allowed, exact, T, choices or Choices())

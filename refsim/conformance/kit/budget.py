@@ -18,6 +18,7 @@ from refsim.config import RPUDataType
 from refsim.conformance.admissible import Arithmetic, Profile
 from refsim.conformance.admissible.interval import point
 from refsim.conformance.admissible.sums import matrix_product
+from refsim.tile import TorchInferenceTile
 from refsim.tile.settings import DATA_TYPES, core
 
 from .play import Observation
@@ -66,10 +67,10 @@ class FlipBudget:
 
     def count(self, tile: Any, case: Any, seen: Observation, own: Reference) -> None:
         """Take one step into account: codes of an implementation that shows them, or outputs a step apart."""
-        io, stages = getattr(tile.config, "forward", None), own.stages
-        if io is None or "rounded_output" not in stages or stages["product"].ndim != 2:
+        stages = own.stages
+        if type(tile) is not TorchInferenceTile or "rounded_output" not in stages:
             return
-        adc = core(io, WIDE, tile.config.choices.output_clip_mask).adc
+        adc = core(tile.config.forward, WIDE, tile.config.choices.output_clip_mask).adc
         if adc.step == 0:
             return
         step, self._bound = float(adc.step), float(adc.bound)

@@ -22,6 +22,7 @@ from refsim.conformance.admissible import (
 )
 from refsim.conformance.cases import Case, Step
 from refsim.errors import InputError, RangeWarning, RefsimError, ShapeError, StateError
+from refsim.tile.state_dict import RANDOM_STATE
 
 from .budget import FlipBudget
 from .finding import STATE, Finding
@@ -102,6 +103,7 @@ class _Judge:
         self.expected: Mapping[str, Any] = self.tile.state_dict()
         self.carried: Mapping[str, Any] = {}
         self.velocity: Any = None
+        self.pending: list[Any] = []
         self.number = 0
 
     def run(self, recording: Recording) -> None:
@@ -136,6 +138,7 @@ class _Judge:
         if reference is None:
             return False
         self.verdict.judged += 1
+        self.pending = self.pending + reference.pending
         for report in self._reports(step, seen, reference):
             self._enter(report)
         if self.flips is not None and not self.verdict.findings:
@@ -163,7 +166,14 @@ class _Judge:
         }
         checks: list[Callable[[], Report]] = [
             partial(judge_forward, self.tile, step.x, seen.output, self.profile, **given),
-            partial(judge_state, self.tile, step.x, seen.passed, self.profile, **given),
+            partial(
+                judge_state,
+                self.tile,
+                step.x,
+                self._entries(step, seen.passed, reference),
+                self.profile,
+                **given,
+            ),
         ]
         if step.dy is not None and reference.gradients is not None:
             gradients = self._gradients(seen.gradients or {}, reference.gradients)
@@ -178,6 +188,19 @@ class _Judge:
                 self._found("target", "malformed", "malformed", str(error))
             except StateError:
                 continue  # nothing is defined here
+
+    def _entries(
+        self, step: Step, shown: Mapping[str, Any], reference: Reference
+    ) -> dict[str, Any]:
+        """The entries of a state that are judged: those that refsim has, and has set."""
+        own = {
+            name: value
+            for name, value in reference.state.items()
+            if not np.isnan(value).any() and (step.dy is None or not name.startswith("backward_"))
+        }
+        return {
+            name: value for name, value in shown.items() if name in own.keys() - {*RANDOM_STATE}
+        }
 
     def _gradients(self, got: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
         """The gradients that can be judged; those that must be there and are not are findings."""
@@ -196,13 +219,15 @@ class _Judge:
     def _updated(self, seen: Observation) -> Report:
         assert seen.after is not None
         tile = anchored(self.case, seen.passed, self.tile)
+        if self.pending:
+            tile.pending = self.pending
         gradients = {
             k: v for k, v in (seen.gradients or {}).items() if k != "input"
         } or self.carried
         report, self.velocity = judge_update(
             tile,
             gradients,
-            seen.after,
+            {name: a for name, a in seen.after.items() if _is_set(tile.value(name))},
             self.profile,
             settings=self.case.sgd,
             velocity=self.velocity,
@@ -220,12 +245,17 @@ class _Judge:
         """What the next step starts from."""
         after = seen.passed if seen.after is None else seen.after
         if seen.after is not None:
-            self.carried = {}
+            self.carried, self.pending = {}, []
         elif seen.gradients is not None:
             self.carried = {k: v for k, v in seen.gradients.items() if k != "input"}
         with suppress(RefsimError):  # the next step says so
             self.tile = anchored(self.case, {**reference.state, **seen.passed, **after}, self.tile)
         self.expected = after
+
+
+def _is_set(value: Any) -> bool:
+    """Whether an entry exists and has a value; quantisers that saw no data have none."""
+    return value is not None and not np.isnan(value).any()
 
 
 def _equal(got: Any, wanted: Any) -> bool:

@@ -9,8 +9,12 @@ from refsim.conformance.cases import Case
 from refsim.conformance.cases.generate import generated_cases
 
 from .diagnosis import Failure
+from .finding import Finding
+from .play import Recording
 
 if TYPE_CHECKING:
+    from refsim.conformance.laws import LawResult
+
     from .verify import Session
 
 __all__ = ["PHASES", "phase_cases"]
@@ -18,6 +22,8 @@ __all__ = ["PHASES", "phase_cases"]
 PHASES: Final = ("examples", "generated", "stateful", "laws")
 LENGTH: Final = (1, 4)
 LONG: Final = (6, 14)
+PER_LAW: Final = 20
+"""One case of each law for so many generated cases."""
 SEQUENCES: Final = 10
 """One long sequence for so many generated cases."""
 
@@ -25,7 +31,7 @@ Item = tuple[int, int | None, Case | Failure | None]
 
 
 def phase_cases(phase: str, session: Session, count: int) -> Iterator[Item]:
-    """What a phase plays.
+    """What a phase plays; on a target that only has recordings, those in the first phase.
 
     Yields
     ------
@@ -38,7 +44,10 @@ def phase_cases(phase: str, session: Session, count: int) -> Iterator[Item]:
         "stateful": lambda session, count: _generated(session, -(-count // SEQUENCES), LONG, 1),
         "laws": _laws,
     }
-    yield from makers[phase](session, count)
+    if not hasattr(session.target, "recordings"):
+        yield from makers[phase](session, count)
+    elif phase == PHASES[0]:
+        yield from _recorded(session)
 
 
 def _examples(session: Session, count: int) -> Iterator[Item]:
@@ -60,4 +69,22 @@ def _generated(
 
 
 def _laws(session: Session, count: int) -> Iterator[Item]:
-    yield from ()
+    from refsim.conformance.laws import LAWS, laws
+
+    each = max(1, count // PER_LAW)
+    results = laws(session.target, session.declared, session.outcome.seed, each)
+    for number, result in enumerate(results):
+        failure = None if result.ok else _broken(result)
+        yield number, len(LAWS) * each, failure
+
+
+def _broken(result: LawResult) -> Failure:
+    text = f"{result.text} (law: {result.law})"
+    finding = Finding(result.case, 0, result.clause, result.law, "law", text)
+    return Failure("laws", Recording(result.case), finding)
+
+
+def _recorded(session: Session) -> Iterator[Item]:
+    recordings = session.target.recordings
+    for number, recording in enumerate(recordings):
+        yield number, len(recordings), recording.case

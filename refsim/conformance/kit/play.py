@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from refsim.conformance.adapters import Adapter, TargetFailure
+from refsim.conformance.adapters import Adapter, TargetFailure, Unsupported
 from refsim.conformance.cases import Case, Step
 
 __all__ = ["Observation", "Recording", "play"]
@@ -106,8 +106,9 @@ def play(target: Adapter, case: Case) -> Recording:
 
 
 def _reloaded(target: Adapter, case: Case, handle: Any) -> Any:
-    saved = target.save(handle)  # type: ignore[attr-defined]
-    new = target.load(case.config, saved)  # type: ignore[attr-defined]
+    if not (hasattr(target, "save") and hasattr(target, "load")):
+        raise Unsupported("it cannot save and load.")
+    new = target.load(case.config, target.save(handle))
     _closed(target, handle)
     return new
 
@@ -131,7 +132,7 @@ def _observed(target: Adapter, handle: Any, case: Case, step: Step) -> Observati
     gradients = None
     if step.dy is not None:
         gradients = _arrays(target.backward(handle, step.dy))
-        stages |= {} if show is None else _arrays(show(handle))
+        stages = {**({} if show is None else _arrays(show(handle))), **stages}
     passed = _arrays(target.state(handle))
     after = None
     if step.update:

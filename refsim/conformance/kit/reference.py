@@ -5,12 +5,16 @@ from __future__ import annotations
 import copy
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 
 from refsim.conformance.cases import Case, Step
 from refsim.errors import RefsimError
+from refsim.tile.state_dict import RANDOM_STATE
+
+ESTIMATOR: Final = ".estimator."
+"""In the names of entries that come into being with the first batch."""
 
 __all__ = ["Reference", "anchored", "passes"]
 
@@ -29,12 +33,15 @@ class Reference:
         All intermediates by name.
     state
         The state after both passes.
+    pending
+        Weight updates that wait for the optimiser, of a :class:`~refsim.CustomTile`.
     """
 
     output: Any
     gradients: dict[str, Any] | None
     stages: dict[str, Any]
     state: dict[str, Any]
+    pending: list[Any]
 
 
 def anchored(case: Case, shown: Mapping[str, Any], tile: Any = None) -> Any:
@@ -55,8 +62,9 @@ def anchored(case: Case, shown: Mapping[str, Any], tile: Any = None) -> Any:
         If the state is none that a tile can have.
     """
     made = case.tile() if tile is None else copy.deepcopy(tile)
-    known = {*made.state_dict(), "mapping_scales"} - {"random_seed", "random_step"}
-    made.load_state_dict({k: v for k, v in shown.items() if k in known}, strict=False)
+    known = {*made.state_dict(), "mapping_scales"} - {*RANDOM_STATE}
+    state = {k: v for k, v in shown.items() if k in known or ESTIMATOR in k}
+    made.load_state_dict(state, strict=False)
     made.zero_grad()
     return made
 
@@ -75,4 +83,5 @@ def passes(tile: Any, step: Step) -> Reference | None:
                 gradients = {"input": dx, **{k: v.copy() for k, v in twin.gradients.items()}}
     except RefsimError:
         return None
-    return Reference(output, gradients, stages, twin.state_dict())
+    pending = list(getattr(twin, "pending", ()))
+    return Reference(output, gradients, stages, twin.state_dict(), pending)

@@ -164,6 +164,28 @@ class Session:
         self.outcome.seconds = time.monotonic() - start
         return self.outcome
 
+    def replay(self, case: Case) -> Outcome:
+        """Play and judge one case again.
+
+        Raises
+        ------
+        InputError
+            If the target declares that it does not have what the case asks for.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RangeWarning)
+            prepared = self.prepared(case)
+            if prepared is None:
+                missing = ", ".join(sorted(features(case) - self.declared.features))
+                raise InputError(f"the case asks for {missing}, which the target does not declare.")
+            if self.take("replay", prepared):
+                finding = self.failures[0].finding
+                clause, cause = (case.clauses or (finding.clause,))[0], case.catches or None
+                self.outcome.findings.append(
+                    replace(finding, clause=clause, cause=cause, case=case)
+                )
+        return self.outcome
+
     def _phase(self, phase: str, count: int, until: float, progress: Progress) -> None:
         failing = 0
         for done, total, each in phase_cases(phase, self, count):

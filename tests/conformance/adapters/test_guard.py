@@ -115,7 +115,7 @@ def test_an_output_of_a_wrong_form_is_malformed(value: Any, text: str) -> None:
         ("state", {}, "the state has nothing, needed is at least weight"),
         ("state", [], "list was returned, allowed are mappings"),
         ("state", {"weight": np.zeros((5, 3))}, "weight in the state has shape (5, 3)"),
-        ("state", {1: 2}, "a name is '1'"),
+        ("state", {1: 2}, "a name is 1, allowed"),
         ("state", {f"n{i}": 0 for i in range(1001)}, "1001 names"),
         ("backward", {"input": np.zeros((4, 3))}, "the gradient of input has shape (4, 3)"),
         ("backward", {"out_scaling_alpha": np.zeros(2)}, "allowed is (1,) or (3,)"),

@@ -82,7 +82,7 @@ ENDS = {
     "fifo": ("malformed", "no plain file"),
     "device": ("malformed", "not readable in z.npy"),
     "badnpy": ("malformed", "48 bytes are no array float32 of shape (1000000000000,)"),
-    "pickled": ("malformed", "the output has dtype object"),
+    "pickled": ("malformed", "not readable in p.npy: its header is damaged"),
 }
 
 

@@ -19,8 +19,13 @@ class Arithmetic:
     def product(self, a: Array, b: Array) -> Array:
         """``(N, K)`` times the transpose of ``(M, K)``; or each row with an ``(M, K)`` of its own."""
         if b.ndim == 2:
-            return a @ b.T
-        return np.matmul(b, a[:, :, None])[:, :, 0]
+            return self.dots(a, b)
+        rows = [self.dots(a[n : n + 1], b[n]) for n in range(len(a))]
+        return np.concatenate(rows) if rows else np.zeros((0, b.shape[1]), a.dtype)
+
+    def dots(self, a: Array, b: Array) -> Array:
+        """``(N, K)`` times the transpose of ``(M, K)``."""
+        return a @ b.T
 
     def muladd(self, a: Array, b: Array, c: Array) -> Array:
         """``a * b + c``."""

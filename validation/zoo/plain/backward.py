@@ -98,11 +98,15 @@ class Backward(RangeGradient):
         slope = self.divisor_gradient(gz, ga, io)
         self.show(management_gradient=slope)
         rows = np.arange(len(dv))
-        sign = np.sign(self.v[rows, self.place]) if io.noise_management == ABS_MAX else self.T(1)
+        sign = self.peak_signs(self.v[rows, self.place], io)
         result = dv.copy()
         result[rows, self.place] += np.where(self.managed, slope * sign, self.T(0))
         self.show(scaled_input_gradient=result)
         return result
+
+    def peak_signs(self, peaks: Array, io: Any) -> Array:
+        """Derivative of the divisor by the input at the peak."""
+        return np.sign(peaks) if io.noise_management == ABS_MAX else np.ones_like(peaks)
 
     def divisor_gradient(self, gz: Array, ga: Array, io: Any) -> Array:
         """Derivative of the loss by the divisor of each row."""

@@ -76,6 +76,10 @@ class Converters(Arithmetic, State):
         """What the DAC can put out."""
         return self.within(q, io.inp_bound)
 
+    def limited_output(self, t: Array, io: Any) -> Array:
+        """What the ADC can return."""
+        return self.within(t, io.out_bound)
+
     def analog_to_digital(self, m: Array, io: Any, noise: Mapping[str, Array], turn: int) -> Array:
         """Products to rounded outputs, not yet clipped."""
         t = self.damped(m, io.out_asymmetry)

@@ -56,7 +56,7 @@ class Core(Management):
         self.q, self.negative = self.shown["rounded_input"], self.shown["negative_mask"]
         self.m = self.product(self.d, weight)
         self.t = self.analog_to_digital(self.m, io, noise, turn)
-        self.code = self.within(self.t, io.out_bound)
+        self.code = self.limited_output(self.t, io)
         self.show(
             input_scale=self.sigma[:, 0],
             converted_input=self.d,

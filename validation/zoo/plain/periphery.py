@@ -28,8 +28,14 @@ class Periphery(InputRange):
         )
         self.factor = factor
         self.scaled = z if factor is None else z * factor
+        if b is not None and (factor is None) != (a is None):
+            return self.biased_product(z, factor if a is None else a, b)
         y = self.scaled if a is None else self.scaled * a
         return y if b is None else self.biased(y, b)
+
+    def biased_product(self, z: Array, factor: Array, b: Array) -> Array:
+        """A product with the bias added."""
+        return self.biased(z * factor, b)
 
     def biased(self, y: Array, b: Array) -> Array:
         """The bias added."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from refsim.config import BoundManagementType, InferenceRPUConfig, NoiseManagementType
 
 from ..model import Case
@@ -160,6 +162,30 @@ def slopes() -> list[Case]:
             [[1.0], [1.0]],
         ),
         example(
+            "NM-1 NM-5",
+            "LastPeak",
+            "the first of equal magnitudes is the peak",
+            tile(io=grid),
+            [[1.0, 2.0, 1.0]],
+            asked([[2.0, -2.0, 0.75]], [[1.0]]),
+        ),
+        example(
+            "NM-2 NM-5",
+            "LastPeak",
+            "the first of equal values is the peak",
+            tile(io={**grid, "noise_management": NM.MAX}),
+            [[1.0, 2.0, 1.0]],
+            asked([[2.0, 2.0, 0.75]], [[1.0]]),
+        ),
+        of(
+            "NM-3 NM-4",
+            "LostAtTheCap",
+            "a scale at the cap passes its gradient",
+            {**grid, "nm_thres": 2.0},
+            [[2.0, 0.75]],
+            [[1.0]],
+        ),
+        example(
             "SU-5 NM-4",
             "AcrossRows",
             "the slope of a row sums over that row",
@@ -201,6 +227,7 @@ def bounds() -> list[Case]:
             max_bm_res=8.0,
         ),
         of("BM-2", "RowByRow", "the whole batch is computed again", [[1.0], [0.25]], **coarse),
+        of("BM-2", "EmptyBatch", "an empty batch needs one pass", np.zeros((0, 1)), **coarse),
         of("BM-2", "BeforeRounding", "the rounded output decides", [[0.28125]], **coarse),
         of("BM-1", "ScaleKept", "each pass halves the inputs", [[3.0]], dy=[[1.0]], **coarse),
         of(
@@ -256,14 +283,14 @@ def bounds() -> list[Case]:
 
 def compiled() -> list[Case]:
     """Management of the compiled core, row by row (NM-6, NM-7, NM-8, BM-3)."""
-    rows = asked([[1.0, 0.5], [0.25, -0.25]], [[1.0], [1.0]])
+    rows = asked([[1.0, 0.5], [0.5, -0.5]], [[1.0], [1.0]])
 
     def of(clauses: str, catches: str, name: str, step: Asked, **io: Any) -> Case:
         config = tile(io={"inp_bound": 1.0, "inp_res": 0.25, **io}, made=InferenceRPUConfig)
         return example(clauses, catches, name, config, [[4.0, 2.0]], step)
 
     bounded = {"bound_management": BM.ITERATIVE, "out_bound": 1.0, "max_bm_res": 8.0}
-    summed = {"noise_management": NM.ABS_MAX_NP_SUM, "out_bound": 0.5}
+    summed = {"noise_management": NM.ABS_MAX_NP_SUM, "out_bound": 0.5, "max_bm_res": 8.0}
     running = {"noise_management": NM.AVERAGE_ABS_MAX}
     return [
         of("BM-3", "WholeBatch", "each row is computed again by itself", rows, **bounded),
@@ -289,6 +316,27 @@ def compiled() -> list[Case]:
             "the scale is at least the peak",
             asked([[1.0, 0.0], [0.25, 0.25]]),
             **{**summed, "out_bound": 8.0},
+        ),
+        of(
+            "NM-6 NM-7",
+            "NegativeSide",
+            "negative inputs may be the larger sum",
+            asked([[1.0, 0.75], [-1.0, -0.75], [1.0, -0.25]]),
+            **summed,
+        ),
+        of(
+            "NM-7 NM-6",
+            "LimitForgotten",
+            "the resolution limits the scale",
+            asked([[1.0, 0.75]]),
+            **{**summed, "max_bm_res": 0.75},
+        ),
+        of(
+            "NM-8",
+            "ZeroIsUnset",
+            "a row of zeros sets the scale",
+            asked([[0.0, 0.0], [1.0, 0.5]]),
+            **running,
         ),
         example(
             "NM-8",

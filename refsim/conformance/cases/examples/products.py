@@ -26,6 +26,8 @@ def products() -> list[Case]:
     )
     deviates = {"weight_noise": [[[1.0, 0.0]], [[0.0, -1.0]]]}
     rows = asked([[1.0, 1.0], [1.0, 2.0]], [[1.0], [1.0]], deviates)
+    turned = {"weight_noise": [[[1.0, 0.0], [-2.0, 0.0]], [[0.0, -1.0], [1.0, 2.0]]]}
+    square = asked([[1.0, 1.0], [1.0, 2.0]], [[1.0, 2.0], [4.0, -1.0]], turned)
     return [
         example("MV-1", "Transposed", "inputs times weights", tile(), WEIGHT, step),
         example(
@@ -100,6 +102,14 @@ def products() -> list[Case]:
             each,
             [[1.0, 1.0]],
             rows,
+        ),
+        example(
+            "MV-5 WM-2",
+            "NotTransposed",
+            "gradients go back through each row's transposed weight",
+            each,
+            WEIGHT,
+            square,
         ),
         example(
             "MV-5 WM-2",

@@ -65,7 +65,8 @@ def outputs() -> list[Case]:
 
     ties = _column(-3.0, 1.0, 0.5, -0.5, 1.5)
     ones = _column(1.0, 2.0, 4.0, 8.0, 16.0)
-    asymmetric = {"symmetric": False}
+    asymmetric: Asked = {"symmetric": False}
+    given: Asked = {"out_quantizer__delta": 0.5, "out_quantizer__zero_float": 5.0}
     return [
         of(
             "QU-1 QU-4",
@@ -75,7 +76,7 @@ def outputs() -> list[Case]:
             **asymmetric,
         ),
         of(
-            "QU-1 QU-4",
+            "QU-1 QU-4 QU-2",
             "ZeroOutside",
             "the range of negative data reaches up to 0",
             _column(-4.0, -12.0, -6.0),
@@ -113,7 +114,7 @@ def outputs() -> list[Case]:
             "QU-7 QU-4",
             "RoundHalfUp",
             "half a zero point goes to the even code",
-            _column(-1.5, 1.5, 0.25),
+            _column(-0.5, 2.5, 0.25),
             **asymmetric,
         ),
         of("QU-8 QU-9", "RoundHalfUp", "halves go to the even code", ties, ones, n_bits=3),
@@ -144,10 +145,39 @@ def outputs() -> list[Case]:
             n_bits=3,
         ),
         of(
-            "QU-5 QU-6",
+            "QU-5 QU-6 QU-1",
             "NoSmallestStep",
             "data of zeros leave the smallest step",
             _column(0.0, 0.0),
+        ),
+        of("QU-6 QU-5", "NoSmallestStep", "a step is at least 1e-8", _column(8e-9, 2e-9)),
+        example(
+            "QU-7",
+            "NotLimited",
+            "a zero point is one of the codes",
+            _tile(n_bits=2, **asymmetric),
+            ONE,
+            asked(_column(1.0, -0.5, -2.0), training=False),
+            **given,
+        ),
+        example(
+            "QU-7",
+            "NotLimited",
+            "a zero point is not negative",
+            _tile(n_bits=2, **asymmetric),
+            ONE,
+            asked(_column(1.0, -0.5, 3.0), training=False),
+            **{**given, "out_quantizer__zero_float": -2.0},
+        ),
+        example(
+            "QU-2 QU-8 QU-10",
+            "NoCodeWithoutOpposite",
+            "the least code has no opposite and is used",
+            _tile(n_bits=3),
+            ONE,
+            asked(_column(-4.0, -5.0, 3.0, 4.0), _column(1.0, 2.0, 4.0, 8.0), training=False),
+            out_quantizer__delta=1.0,
+            out_quantizer__signed=[1],
         ),
         example(
             "QU-9",
@@ -188,7 +218,7 @@ def estimators() -> list[Case]:
     rows = asked([[1.0], [-1.0]]), asked([[2.0], [0.5]])
     two = [[1.0], [-0.5]]
     return [
-        of("RE-1", "Symmetric", "smallest and largest value", RE.current_minmax),
+        of("RE-1 QU-9", "Symmetric", "smallest and largest value", RE.current_minmax),
         of(
             "RE-2",
             "NearestNumber",
@@ -199,7 +229,7 @@ def estimators() -> list[Case]:
         ),
         of("RE-3", "TheLatest", "the widest range so far", RE.allminmax),
         of(
-            "RE-4",
+            "RE-4 QU-4",
             "WeightsSwapped",
             "old and new range are averaged",
             RE.running_minmax,
@@ -215,7 +245,7 @@ def estimators() -> list[Case]:
             symmetric=True,
         ),
         of(
-            "RE-6 RE-5",
+            "RE-6 RE-5 RE-1",
             "NeverOneSided",
             "positive data are searched from 0 up",
             RE.MSE,
@@ -243,6 +273,33 @@ def estimators() -> list[Case]:
         ),
         of(
             "RE-8 RE-9",
+            "NeverOneSided",
+            "positive data are searched from 0 up",
+            RE.MSE,
+            MSEEstimatorParams(),
+            asked(_column(1.0, 3.0, 0.5, 2.0)),
+        ),
+        of(
+            "RE-5 RE-6",
+            "UpperEndAlone",
+            "the larger magnitude limits the search",
+            RE.MSE,
+            grid(margin=0.0),
+            asked(_column(-4.0, 1.0, 0.5)),
+            symmetric=True,
+        ),
+        of(
+            "RE-11 RE-9",
+            "ThisCallAlone",
+            "an earlier batch still counts",
+            RE.MSE,
+            grid(margin=0.0),
+            asked(_column(-8.0, 8.0, 4.0)),
+            asked(_column(-1.0, 1.0, 0.25)),
+            symmetric=True,
+        ),
+        of(
+            "RE-8 RE-9",
             "ShiftedTheOtherWay",
             "golden section shifts the range",
             RE.MSE,
@@ -250,7 +307,7 @@ def estimators() -> list[Case]:
             asked(_column(-1.0, 3.0, 0.5, 2.0)),
         ),
         of(
-            "RE-10 EF-1 EF-2",
+            "RE-10 EF-1 EF-2 RE-11",
             "RolesSwapped",
             "the cross entropy of softmax values decides",
             RE.cross_entropy,
@@ -310,6 +367,8 @@ def learning() -> list[Case]:
     settings = {"n_bits": 2, "learn_quant_params": True, "init_learning_after": 1}
     weight = [[1.0], [2.0]]
 
+    started: Asked = {"scale_quantizer__state": [3], "scale_quant_update_idx": [2.0]}
+
     def train(**what: Any) -> Asked:
         return asked([[2.0]], [[1.0, 2.0]], update=True, **what)
 
@@ -337,7 +396,7 @@ def learning() -> list[Case]:
             train(),
         ),
         of(
-            "QU-13 QU-14",
+            "QU-13 QU-14 QU-11 QU-10",
             "InverseMask",
             "the zero point learns from what it clips",
             train(),
@@ -353,6 +412,43 @@ def learning() -> list[Case]:
             train(),
             train(),
             train(reload=True),
+        ),
+        example(
+            "QU-12 QU-11",
+            "NoGate",
+            "a step below the smallest one learns nothing",
+            _tile(settings, r=2.0),
+            weight,
+            train(),
+            mapping_scales=[1.0, 3.0],
+            scale_quantizer__delta=1e-9,
+            **started,
+        ),
+        example(
+            "QU-12 QU-11",
+            "StrictGate",
+            "the smallest step learns",
+            _tile(settings, r=2.0),
+            weight,
+            train(),
+            mapping_scales=[1.0, 3.0],
+            scale_quantizer__delta=1e-8,
+            **started,
+        ),
+        *(
+            example(
+                "QU-14 QU-13",
+                "NoGate" if zero in (5.0, -2.0) else "StrictGate",
+                f"a zero point of {zero:g} {'learns nothing' if zero in (5.0, -2.0) else 'learns'}",
+                _tile({**settings, "symmetric": False}, r=2.0),
+                weight,
+                train(),
+                mapping_scales=[1.0, 3.0],
+                scale_quantizer__delta=1.0,
+                scale_quantizer__zero_float=zero,
+                **started,
+            )
+            for zero in (5.0, -2.0, 3.25, -0.25)
         ),
         of(
             "QU-14",

@@ -167,6 +167,7 @@ def decay() -> list[Case]:
         with_decay("a fraction at the threshold is not above it", "ThresholdInclusive", [3.0, 1.0]),
         with_decay("no decay if many inputs are clipped", "Unconditional", [3.0, 3.0, 1.0]),
         with_decay("decay is not scaled", "DecayScaled", [1.0], gradient_scale=4.0),
+        with_decay("a negative decay is none", "NegativeDecay", [1.0], decay=-0.5),
         with_decay("decay is proportional to the range", "DecayConstant", [1.0, -1.0, 0.5]),
         example(
             "IR-7 IR-6",
@@ -286,6 +287,7 @@ def from_data() -> list[Case]:
             asked([[1.0], [1.0]]),
             three,
             r=-2.0,
+            clauses="IR-1 SU-7 SU-6",
         ),
         started("OneElement", "a batch of one element does not count", asked([[3.0]]), r=2.0),
         started(
@@ -304,6 +306,15 @@ def from_data() -> list[Case]:
             "a deviation of negative weight gives a positive range",
             three,
             alpha=-0.5,
+        ),
+        started(
+            "SignDroppedFirst",
+            "the average of a negative range and a deviation is made positive",
+            three,
+            alpha=0.5,
+            batches=3,
+            input_range=[-8.0],
+            input_range_update_idx=[1.0],
         ),
         started(
             "CounterLost",
@@ -341,6 +352,18 @@ def growth() -> list[Case]:
         managed("EdgeClipped", "an output at the bound is not clipped", [1.0, 0.5], 1.0, "IR-10"),
         managed(
             "ShareOfClipped", "the fraction is that of the unclipped", [2.0, 0.5, 0.5, 0.5], 0.875
+        ),
+        example(
+            "IR-11 IR-10",
+            "RangeMagnitude",
+            "a negative range grows away from 0",
+            tile(
+                -2.0,
+                {"out_bound": 1.0},
+                {"manage_output_clipping": True, "output_min_percentage": 0.75},
+            ),
+            [[2.0]],
+            asked([[2.0], [0.5]], [[0.0], [0.0]]),
         ),
         example(
             "IR-10 IR-11",

@@ -110,8 +110,7 @@ def example(
     """
     T = np.dtype(np.float64 if config.runtime.data_type == RPUDataType.DOUBLE else np.float32)
     entries = {
-        key.replace("__", "."): np.array(value, np.float32 if key in SINGLE else T)
-        for key, value in state.items()
+        key.replace("__", "."): np.array(value, _kind(key, T)) for key, value in state.items()
     }
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RangeWarning)
@@ -128,8 +127,11 @@ def example(
         )
 
 
-SINGLE: Final = frozenset({"input_range_update_idx"})
-"""Entries of the state that are float32 in every tile."""
+def _kind(key: str, T: np.dtype[Any]) -> np.dtype[Any]:
+    """The data type of an entry of the state: counters and quantisers are float32 in every tile."""
+    if key.endswith(("__state", "__signed")):
+        return np.dtype(np.uint8)
+    return np.dtype(np.float32) if key.endswith("_update_idx") or "__" in key else T
 
 
 def _step(step: Asked, T: np.dtype[Any]) -> Step:

@@ -26,9 +26,16 @@ def modifiers() -> list[Case]:
     step = asked(rows, [[1.0], [2.0]])
     noise = {"weight_noise": [[1.0, -1.0]]}
 
-    def of(clauses: str, catches: str, name: str, *steps: Any, **settings: Any) -> Case:
+    def of(
+        clauses: str,
+        catches: str,
+        name: str,
+        *steps: Any,
+        weight: Any = WEIGHT,
+        **settings: Any,
+    ) -> Case:
         config = tile(modifier=WeightModifierParameter(**settings))
-        return example(clauses, catches, name, config, WEIGHT, *(steps or (step,)))
+        return example(clauses, catches, name, config, weight, *(steps or (step,)))
 
     noisy = {"type": WM.ADD_NORMAL, "std_dev": 0.5}
     deviated = asked(rows, [[1.0], [2.0]], noise)
@@ -48,6 +55,41 @@ def modifiers() -> list[Case]:
             res=0.25,
             rel_to_actual_wmax=False,
             assumed_wmax=4.0,
+        ),
+        of(
+            "WM-1 WM-4",
+            "FirstRow",
+            "the largest weight of all rows",
+            asked(rows),
+            weight=[[1.0, 0.75], [-2.0, 0.5]],
+            type=WM.DISCRETIZE,
+            res=0.25,
+        ),
+        of(
+            "WM-4",
+            "RoundHalfAway",
+            "a half goes to the level 0",
+            weight=[[-2.0, 0.25]],
+            type=WM.DISCRETIZE,
+            res=0.125,
+        ),
+        of(
+            "WM-4",
+            "NoiseIgnored",
+            "stochastic levels add their deviate before they round",
+            asked(rows, noise={"weight_sto_round": [[0.25, -0.5]]}),
+            type=WM.DISCRETIZE,
+            res=0.25,
+            sto_round=True,
+        ),
+        of(
+            "WM-3",
+            "OneNoiseForAll",
+            "each row has its deviates",
+            asked(rows, [[1.0], [2.0]], {"weight_noise": [[[1.0, -1.0]], [[0.0, 2.0]]]}),
+            type=WM.MULT_NORMAL,
+            std_dev=0.5,
+            per_batch_sample=True,
         ),
         of(
             "WM-4",
@@ -152,6 +194,14 @@ def clips() -> list[Case]:
             "a fixed value does not widen the bound",
             three,
             fixed_value=3.0,
+            **gaussian,
+        ),
+        of(
+            "WP-1 WP-2",
+            "ZeroCounts",
+            "a fixed value of 0 is no limit",
+            three,
+            fixed_value=0.0,
             **gaussian,
         ),
         of("WP-1 WP-2", "OneElement", "a single weight has no deviation", [[4.0]], **gaussian),
