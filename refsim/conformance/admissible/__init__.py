@@ -6,6 +6,7 @@ from .arithmetic import Arithmetic
 from .calibration import judge_calibration
 from .interval import Interval
 from .judge import judge_backward, judge_forward
+from .judge_quantiser import judge_quantiser
 from .mapping import judge_mapping
 from .profile import BINARY32, BINARY64, FLOAT32, FLOAT64, Format, Profile, float32_in_order
 from .report import Example, Report, StageVerdict
@@ -32,6 +33,7 @@ __all__ = [
     "judge_calibration",
     "judge_forward",
     "judge_mapping",
+    "judge_quantiser",
     "judge_state",
     "judge_update",
 ]
