@@ -13,22 +13,28 @@ from typing import Any
 from .errors import BackendError
 
 _replaced: ContextVar[dict[str, Any]] = ContextVar("replaced", default={})  # noqa: B039  never changed
-_MODULES = {"spec": "refsim.spec", "cpu": "refsim.kernels.cpu"}
+_MODULES = {
+    "spec": "refsim.spec",
+    "cpu": "refsim.kernels.cpu",
+    "cuda": "refsim.kernels.cuda",
+}
 
 
 def available() -> tuple[str, ...]:
-    """Names that ``load`` accepts.
+    """Names that ``load`` accepts on this machine; ``"cuda"`` is among them where it runs.
 
-    >>> available()
+    >>> available()[:2]
     ('spec', 'cpu')
     """
-    return tuple(_MODULES)
+    absent = import_module("refsim.kernels.gpu").missing()
+    return tuple(name for name in _MODULES if name != "cuda" or absent is None)
 
 
 @cache
 def _with_fast_products(name: str) -> SimpleNamespace:
     """The functions of a backend, products in plain BLAS."""
-    module, fast = load(name), import_module("refsim.kernels.fast")
+    fast = import_module("refsim.kernels.cuda.fast" if name == "cuda" else "refsim.kernels.fast")
+    module = load(name)
     functions = {function: getattr(module, function) for function in module.__all__}
     functions |= {function: getattr(fast, function) for function in fast.__all__}
     functions["threads"] = getattr(module, "threads", None)
@@ -42,7 +48,8 @@ def load(name: str, matmul: str = "exact") -> Any:
     Parameters
     ----------
     name
-        ``"spec"``, the readable NumPy writing, or ``"cpu"``, the compiled one; both return the same bits.
+        ``"spec"``, the readable NumPy writing, ``"cpu"``, the compiled one, or ``"cuda"``, the one for NVIDIA GPUs;
+        all return the same bits.
     matmul
         ``"exact"``, or ``"fast"`` for matrix products in plain BLAS, whose bits depend on the machine.
 
@@ -53,7 +60,7 @@ def load(name: str, matmul: str = "exact") -> Any:
     Raises
     ------
     BackendError
-        If the name is unknown, or names a backend that this version does not have.
+        If the name is unknown, or names a backend that lacks something on this machine.
 
     Examples
     --------
@@ -62,11 +69,11 @@ def load(name: str, matmul: str = "exact") -> Any:
     """
     if name in _replaced.get():
         return _replaced.get()[name]
-    if name == "cuda":
-        raise BackendError('This version has no CUDA kernels; use backend "cpu" or "spec".')
-    if name not in available():
+    if name not in tuple(_MODULES):
         allowed = ", ".join(f'"{known}"' for known in _MODULES)
         raise BackendError(f"backend is {name!r}; the allowed names are {allowed}.")
+    if name == "cuda" and (absent := import_module("refsim.kernels.gpu").missing()):
+        raise BackendError(f'backend "cuda" does not run here: {absent}.')
     return import_module(_MODULES[name]) if matmul == "exact" else _with_fast_products(name)
 
 

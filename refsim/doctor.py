@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import importlib.util
 import os
 import platform
-import shutil
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
@@ -14,7 +12,6 @@ from typing import Any, Final
 import numpy as np
 
 from refsim import __version__, backends
-from refsim.errors import BackendError
 
 __all__ = ["Finding", "examine", "warm_up"]
 
@@ -30,7 +27,10 @@ REQUIRED: Final = (
     "threadpoolctl",
 )
 EXTRAS: Final = {"plot": "matplotlib", "cuda": "numba-cuda", "sweep": "dask"}
-NEEDED_FOR: Final = {"plot": "needed for refsim train --plot"}
+NEEDED_FOR: Final = {
+    "plot": "needed for refsim train --plot",
+    "cuda": "needed for the cuda backend on an NVIDIA GPU",
+}
 ENVIRONMENT: Final = (
     "OPENBLAS_CORETYPE",
     "OPENBLAS_L2_SIZE",
@@ -186,12 +186,11 @@ def _cache() -> Iterator[Finding]:
 
 
 def _gpu() -> Iterator[Finding]:
-    driver = "NVIDIA driver found" if shutil.which("nvidia-smi") else "no NVIDIA driver found"
-    try:
-        backends.load("cuda")
-    except BackendError as error:
-        advice = "a later version computes on an NVIDIA GPU with: pip install 'refsim[cuda]'"
-        missing = importlib.util.find_spec("numba_cuda") is None
-        yield Finding("GPU", f"{driver}; {str(error).rstrip('.')}", advice if missing else "")
-    else:
-        yield Finding("GPU", f"{driver}; the cuda backend is ready")
+    from refsim.kernels import gpu
+
+    absent = gpu.missing()
+    if absent:
+        what, _, advice = absent.partition("; ")
+        yield Finding("GPU", f"the cuda backend does not run here: {what}", advice)
+        return
+    yield from (Finding(topic, value) for topic, value in gpu.description().items())

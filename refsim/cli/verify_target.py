@@ -24,6 +24,7 @@ from refsim.conformance.kit.report import (
     keep_findings,
     replayed_case,
 )
+from refsim.errors import InputError
 
 from .output import print_document, print_table, progress_bar, verdict
 

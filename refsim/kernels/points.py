@@ -2,8 +2,8 @@
 
 They are plain functions of scalars; ``_jit.bind`` compiles them for a target. A product that feeds a sum is
 written ``add(mul(a, b), c)``, so that a target can keep its compiler from contracting the two. Constants arrive typed,
-as arguments or through the type of another operand. ``mul``, ``add``, ``bits`` and ``number`` may be replaced for a
-target.
+as arguments or through the type of another operand. The arithmetic of the first functions, ``mul`` to
+``number``, may be replaced for a target.
 """
 
 from __future__ import annotations
@@ -23,6 +23,21 @@ def mul(a: Number, b: Number) -> Number:
 def add(a: Number, b: Number) -> Number:
     """Sum, one rounding."""
     return a + b
+
+
+def whole(x: Number) -> Number:
+    """The nearest integer, ties to even."""
+    return np.rint(x)
+
+
+def floor(x: Number) -> Number:
+    """The largest integer that is not above."""
+    return np.floor(x)
+
+
+def root(x: Number) -> Number:
+    """Square root, one rounding."""
+    return np.sqrt(x)
 
 
 def bits(x: Number) -> Number:
@@ -176,7 +191,7 @@ def clip(x: Number, bound: Number) -> Number:
 def rounded(x: Number, step: Number, uniform: Number, stochastic: bool) -> Number:
     """Multiple of a step that is not 0: the nearest, or after adding a uniform deviate. [DC-1]"""
     levels = x / step
-    return mul(np.rint(add(levels, uniform) if stochastic else levels), step)
+    return mul(whole(add(levels, uniform) if stochastic else levels), step)
 
 
 def unequal(x: Number, factor: Number) -> Number:
@@ -204,6 +219,11 @@ def output_level(
     if noise:
         value = noisy(value, scale, deviate)
     return rounded(value, step, uniform, stochastic) if step != type(step)(0) else value
+
+
+def held(condition: bool, x: Number) -> Number:
+    """The number if a condition holds, else +0."""
+    return x if condition else type(x)(0)
 
 
 def passed(gradient: Number, x: Number, bound: Number) -> Number:
@@ -357,10 +377,10 @@ def exp(x: Number, edge: Number, layout: Any, ln2: Any, series: Any) -> Number:
     """Exponential function; beyond ``edge`` it is 0 or infinite. [EF-2]"""
     T = type(x)
     y = clip(x, edge) if x == x else T(0)
-    k = np.rint(mul(y, T(1.4426950408889634)))
+    k = whole(mul(y, T(1.4426950408889634)))
     t = add(add(y, -mul(k, ln2[0])), -mul(k, ln2[1]))
     p = add(t, mul(mul(t, t), horner(t, series)))
-    half = np.floor(k / T(2))
+    half = floor(k / T(2))
     result = scaled_by_power(add(T(1), p), half, layout)
     result = scaled_by_power(result, add(k, -half), layout)
     return result if x == x else x
@@ -369,7 +389,7 @@ def exp(x: Number, edge: Number, layout: Any, ln2: Any, series: Any) -> Number:
 def unit_circle(u: Number, cosines: Any, sines: Any) -> tuple[Number, Number]:
     """Cosine and sine of a float32 number of turns. [RN-4]"""
     T = type(u)
-    k = np.rint(mul(u, T(4)))
+    k = whole(mul(u, T(4)))
     f = add(u, -mul(k, T(0.25)))
     z = mul(f, f)
     even, odd = horner(z, cosines), mul(f, horner(z, sines))
@@ -407,6 +427,6 @@ def normal_pair(
     """Two normal deviates from two words by Box and Muller. [RN-3]"""
     chance = add(np.float32(1), -unit(radial))
     logarithm = log_normal(chance, np.int32(0), layout, ln2, series)
-    radius = np.sqrt(mul(np.float32(-2), logarithm))
+    radius = root(mul(np.float32(-2), logarithm))
     cosine, sine = unit_circle(unit(angular), cosines, sines)
     return mul(radius, cosine), mul(radius, sine)

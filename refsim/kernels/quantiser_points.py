@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from .points import Number, add, bits, mul, number
+from .points import Number, add, bits, mul, number, whole
 
 
 def level(x: Number, scale: Number, zero: Number) -> Number:
     """Code before the clip. [QU-8]"""
-    return add(np.rint(x / scale), zero)
+    return add(whole(x / scale), zero)
 
 
 def code(x: Number, scale: Number, zero: Number, low: Number, high: Number) -> Number:
@@ -47,7 +45,7 @@ def neighbour(x: Number, steps: Number) -> Number:
 
 def reached(x: Number, scale: Number, k: Number) -> bool:
     """Whether a value rounds to at least a level. [QU-8, RE-9]"""
-    return np.rint(x / scale) >= k
+    return whole(x / scale) >= k
 
 
 def first_of_level(scale: Number, k: Number) -> Number:

@@ -118,7 +118,7 @@ def test_bad_usage_is_status_2(invoke: Any, arguments: tuple[str, ...]) -> None:
             "Error: backend is 'abacus'",
         ),
         (("verify", "--backend", "abacus"), "Error: backend is 'abacus'"),
-        (("verify", "--backend", "cuda"), "Error: This version has no CUDA kernels"),
+        (("verify", "--backend", "gpu"), "Error: backend is 'gpu'"),
         (("verify", "--clause", "XX-1"), "Error: clause is 'XX-1', allowed are BM-1, "),
     ],
 )

@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 
 from refsim import __version__, doctor
 from refsim.cli import app
-from refsim.kernels import _jit
+from refsim.kernels import _jit, gpu
 
 
 def run(*arguments: str) -> Any:
@@ -94,8 +94,19 @@ def test_an_empty_cache_suggests_the_warm_up(
     assert "--warm-up" in by_topic()["compilation cache"].advice
 
 
-def test_the_missing_gpu_is_named() -> None:
-    assert "CUDA" in by_topic()["GPU"].value
+def test_the_missing_gpu_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpu, "missing", lambda: "the package is not installed; pip install it")
+    found = by_topic()["GPU"]
+    assert found.value == "the cuda backend does not run here: the package is not installed"
+    assert found.advice == "pip install it"
+    assert not found.voids
+
+
+def test_device_and_driver_and_toolkit_are_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    named = {"GPU": "a device", "GPU driver": "for CUDA 13.0", "nvidia-nvvm": "13.0.88"}
+    monkeypatch.setattr(gpu, "missing", lambda: None)
+    monkeypatch.setattr(gpu, "description", lambda: named)
+    assert named.items() <= {topic: found.value for topic, found in by_topic().items()}.items()
 
 
 def test_the_warm_up_compiles_every_function() -> None:

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
+from refsim.config import RPUDataType
 from refsim.conformance.admissible import FLOAT32, FLOAT64
+from refsim.errors import Unsupported
 
 from .registry import right
 
@@ -17,13 +19,21 @@ Array = Any
 class DoublePrecision:
     """float64 throughout."""
 
+    def data_type(self, config: Any) -> Any:
+        if config.runtime.data_type != RPUDataType.DOUBLE:
+            raise Unsupported("float64 only")
+        return np.float64
+
 
 @right(FLOAT32.reciprocals())
 class Reciprocals:
-    """Divisions are products with the reciprocal."""
+    """Divisions are products with the reciprocal, where that is a normal number."""
 
     def quotient(self, a: Array, b: Array) -> Array:
-        return a * (np.asarray(b).dtype.type(1) / b)
+        inverse = np.asarray(b).dtype.type(1) / b
+        least = np.finfo(inverse.dtype).smallest_normal
+        normal = np.isfinite(inverse) & (np.abs(inverse) >= least)
+        return np.where(normal, a * inverse, a / b)[()]
 
 
 @right(FLOAT32.reciprocals())

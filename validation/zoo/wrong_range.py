@@ -12,7 +12,7 @@ from .sources import HALF_RANGE, IN_PLACE_CLAMP
 Array = Any
 
 
-@mistake("IR-1", needs=["data_init"])
+@mistake("SU-7", "IR-1", needs=["data_init"])
 class BiasedDeviation:
     """The standard deviation of the initialisation has n in its denominator."""
 

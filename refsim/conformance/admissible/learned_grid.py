@@ -8,7 +8,7 @@ from .arithmetic import Arithmetic
 from .flow import Flow
 from .grid_gradients import scale_gradient, zero_point_gradient
 from .grid_over import ELEMENTARY, LEAST, single
-from .interval import Interval, hull, point
+from .interval import Floats, Interval, hull, point
 from .plan import Plan, column
 from .profile import FLOAT32
 
@@ -24,21 +24,23 @@ def stored_gradients(
     assert plan.grid is not None
     grids = flow.grids[plan.name]
     scale = hull(*(scale_gradient(A, g, x, codes, grid) for grid in grids))
-    delta = column(plan.grid.delta)
-    flow.add("QU-12", f"{plan.name}_delta_gradient", _of_step(plan, scale, delta.lo[:, 0]))
+    clause, found = _of_step(plan, scale, column(plan.grid.delta).lo[:, 0])
+    flow.add(clause, f"{plan.name}_delta_gradient", found)
     if plan.grid.zero_float is None:
         return
     zero = hull(*(zero_point_gradient(A, g, x, codes, grid) for grid in grids))
     place, most = np.rint(column(plan.grid.zero_float).lo[:, 0]), grids[0].most
     passed = (place >= 0) & (place <= most)
     found = Interval(np.where(passed, zero.lo, 0.0), np.where(passed, zero.hi, 0.0))
-    flow.add("QU-14", f"{plan.name}_zero_float_gradient", found)
+    clause = "QU-13" if passed.all() else "QU-14"
+    flow.add(clause, f"{plan.name}_zero_float_gradient", found)
 
 
-def _of_step(plan: Plan, scale: Interval, stored: np.ndarray) -> Interval:
-    """Gradient of the stored parameter from that of the scale, QU-12."""
+def _of_step(plan: Plan, scale: Interval, stored: Floats) -> tuple[str, Interval]:
+    """Gradient of the stored parameter from that of the scale, QU-12, and the clause that decides it."""
     if plan.quantiser.logarithmic:
         exponential = single(SINGLE.widened(point(np.exp(stored)), ELEMENTARY))
-        return SINGLE.product(scale, exponential)
+        return "QU-12", SINGLE.product(scale, exponential)
     passed = stored >= LEAST
-    return Interval(np.where(passed, scale.lo, 0.0), np.where(passed, scale.hi, 0.0))
+    found = Interval(np.where(passed, scale.lo, 0.0), np.where(passed, scale.hi, 0.0))
+    return "QU-11" if passed.all() else "QU-12", found

@@ -51,8 +51,8 @@ class Problem:
 
     ``core`` and ``range`` hold the settings in float64, of which only those that are not rounded are used. ``start``
     says what the range may be, ``r`` is the one to go on with. ``quantisers`` says what the quantisers of a
-    quantised tile do, by name; ``manual`` what the way back of the manual path needs, and ``average`` is its running
-    peak.
+    quantised tile do, by name; ``manual`` what the way back of the manual path needs, and ``average`` is the
+    running peak of noise management; ``source`` is the argument with the noise.
     """
 
     A: Arithmetic
@@ -73,6 +73,7 @@ class Problem:
     quantisers: Mapping[str, Plan] = field(default_factory=dict)
     manual: Manual | None = None
     average: Interval | None = None
+    source: str = "noise"
 
     @property
     def product_clause(self) -> str:
@@ -128,13 +129,13 @@ class Problem:
         values = self.noise.get(name)
         if values is None:
             raise InputError(
-                f"{name} is switched on; give the deviates that were used as noise[{name!r}]."
+                f"{name} is switched on; give the deviates that were used as {self.source}[{name!r}]."
             )
         if not self.core.iterative:
             return values
         if pass_ >= len(values):
             raise InputError(
-                f"noise[{name!r}] has {len(values)} passes, allowed are those of bound management, here at "
+                f"{self.source}[{name!r}] has {len(values)} passes, allowed are those of bound management, here at "
                 f"least {pass_ + 1}."
             )
         chosen: Floats = values[pass_]
@@ -207,6 +208,7 @@ def transposed_problem(p: Problem) -> Problem:
         core=m.core,
         noise=m.noise,
         average=m.average,
+        source="backward_noise",
         modified=p.modified.transposed(p.outputs),
         outputs=p.x.lo.shape[1],
         dac=_converter(A, m.core.dac, A.setting(m.core.dac.noise)),

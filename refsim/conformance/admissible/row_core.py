@@ -56,7 +56,22 @@ def _managed(p: Problem, flow: Flow, v: Interval, alpha: Interval) -> Interval:
                 _enter(flow, found, rows, N)
     if zeros.any() or not N:
         _enter_zeros(flow, zeros, {name: STAGES[name].shape(N, I, O) for name in STAGES})
+    _blame(p, flow, alpha)
     return flow.value("core_output") if "core_output" in flow.given else _union(flow)
+
+
+def _blame(p: Problem, flow: Flow, alpha: Interval) -> None:
+    """Where a shown input scale is that of another pass, the row was not managed as it should be."""
+    shown, found = flow.given.get("input_scale"), flow.found.get("input_scale")
+    if shown is None or found is None:
+        return
+    inside = np.logical_or.reduce([each.contains(shown.reshape(-1)) for each in found.sets])
+    rows = np.flatnonzero(~inside)
+    scale, A = shown.reshape(-1)[rows], p.A
+    factor = 2.0 ** np.rint(-np.log2(np.abs(scale) * alpha.hi[rows]))
+    other = A.quotient(A.quotient(point(1.0), alpha[rows]), point(factor)).contains(scale)
+    if rows.size and (other | (scale == 0)).all():
+        found.clause = "BM-3"
 
 
 def _endings(p: Problem, v: Interval, alpha: Interval) -> tuple[list[Ending], Mask]:

@@ -208,6 +208,8 @@ def _entries(
     found = {name: Admissible("OP-1", name, [value]) for name, value in sets.items()}
     for name, buffer in tile.buffers.items():
         found[name] = Admissible(KEPT.get(name, "IR-1"), name, [point(buffer)])
+    if isinstance(tile, CustomTile):
+        found["weight"] = Admissible("MS-5", "weight", [sets["weight"]])
     weight, bound = sets["weight"], clip_bound(tile, A, sets["weight"])
     if bound is not None:
         limited = clipped(A, weight, bound)

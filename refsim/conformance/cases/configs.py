@@ -3,22 +3,25 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from typing import Any
 
+from refsim import config
 from refsim.config import PrePostProcessingRPU
 from refsim.config.base import Parameters
 from refsim.config.files import from_json, to_json
+from refsim.config.tables import class_name
 from refsim.errors import ConfigError, VectorError
 
 __all__ = ["config_document", "config_from_document"]
 
 
-def config_document(config: Any) -> dict[str, Any]:
+def config_document(made: Any) -> dict[str, Any]:
     """A configuration as plain values, without the fields that have their default.
 
     Parameters
     ----------
-    config
+    made
         A configuration of refsim's.
 
     Returns
@@ -37,9 +40,9 @@ def config_document(config: Any) -> dict[str, Any]:
     >>> config_document(rs.TorchInferenceRPUConfig(forward=rs.IOParameters(inp_res=14)))
     {'format': 1, 'class': 'TorchInferenceRPUConfig', 'forward': {'inp_res': 14}}
     """
-    table = json.loads(to_json(config))
+    table = json.loads(to_json(made))
     head = {name: table.pop(name) for name in ("format", "class")}
-    return head | _shortened(config, table)
+    return head | _shortened(made, table)
 
 
 def config_from_document(document: object) -> Any:
@@ -59,19 +62,24 @@ def config_from_document(document: object) -> Any:
     'None', 'LayerwiseSymmetric', 'ChannelwiseSymmetric'.
     """
     try:
-        config = from_json(json.dumps(document))
+        made = from_json(json.dumps(document))
     except (ConfigError, TypeError, ValueError, RecursionError) as error:
         raise VectorError(f"config cannot be read: {' '.join(str(error).split())}") from None
-    if not isinstance(config, PrePostProcessingRPU):
-        raise VectorError(
-            f"config is {type(config).__name__}, allowed are configurations of tiles."
-        )
-    return config
+    if not isinstance(made, PrePostProcessingRPU):
+        raise VectorError(f"config is {type(made).__name__}, allowed are configurations of tiles.")
+    return made
+
+
+@cache
+def _default(name: str) -> dict[str, Any]:
+    """The table of a new object of a class of :mod:`refsim.config`."""
+    table: dict[str, Any] = json.loads(to_json(getattr(config, name)()))
+    return table
 
 
 def _shortened(item: Parameters, table: dict[str, Any]) -> dict[str, Any]:
     """The table of a parameter object without what a new one of its class has as well."""
-    default = json.loads(to_json(type(item)()))
+    default = _default(class_name(type(item)))
     kept: dict[str, Any] = {}
     for name, value in table.items():
         if name != "class" and name in default and default[name] == value:

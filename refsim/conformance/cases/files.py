@@ -230,7 +230,10 @@ def _sgd(tree: object) -> SGDSettings:
     for name, value in table.items():
         if type(value) not in ((bool,) if name == "nesterov" else (int, float)):
             raise VectorError(f"sgd.{name} is {str(value)[:40]}, which is of the wrong kind.")
-    return SGDSettings(**table)
+    try:
+        return SGDSettings(**table)
+    except ConfigError as error:
+        raise VectorError(f"sgd cannot be used: {error}") from error
 
 
 def _texts(tree: object) -> tuple[str, ...]:

@@ -50,7 +50,7 @@ def diagnosed(session: Session, progress: Progress, seconds: float | None) -> It
     """The findings behind the failures of a session, the most telling first."""
     small = _smallest_of_each_kind(session, progress, SECONDS if seconds is None else seconds)
     judged = [failure for failure in small if failure.finding.kind not in ANSWERS]
-    yield from (failure.finding for failure in small if failure.finding.kind in ANSWERS)
+    yield from (_identified(f.finding) for f in small if f.finding.kind in ANSWERS)
     progress("causes", 0, None)
     yield from _explained(session, judged)
 

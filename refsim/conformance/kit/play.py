@@ -132,7 +132,7 @@ def _observed(target: Adapter, handle: Any, case: Case, step: Step) -> Observati
     gradients = None
     if step.dy is not None:
         gradients = _arrays(target.backward(handle, step.dy))
-        stages |= {} if show is None else _arrays(show(handle))
+        stages = {**({} if show is None else _arrays(show(handle))), **stages}
     passed = _arrays(target.state(handle))
     after = None
     if step.update:

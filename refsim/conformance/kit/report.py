@@ -6,6 +6,7 @@ import json
 import os
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator, Mapping
+from enum import Enum
 from pathlib import Path
 from typing import Any, Final
 
@@ -89,7 +90,8 @@ def finding_lines(finding: Finding, target: str) -> Iterator[str]:
     """A finding in a few lines: what is wrong, on which case, and how to see it again."""
     word = "VIOLATION" if finding.kind in ("violation", "missing", "law", "flips") else "FAILURE"
     cause = f"; the same as of a tile with the mistake: {finding.cause}" if finding.cause else ""
-    yield f"{word} {finding.clause} {finding.stage}, step {finding.step}: {finding.text}{cause}."
+    text = finding.text.rstrip(".")
+    yield f"{word} {finding.clause} {finding.stage}, step {finding.step}: {text}{cause}."
     yield f"  Smallest failing case: {described(finding.case)}"
     yield f"  Reproduce: refsim verify {target} --replay {case_id(finding.case)}"
 
@@ -115,15 +117,18 @@ def _is_small(a: Any) -> bool:
 
 
 def _settings(part: Any) -> Iterator[str]:
-    """Settings that differ from the default, as ``name=value``."""
-    default = vars(type(part)())
-    for name, value in vars(part).items():
+    """Settings that differ from the default and matter, as ``name=value``."""
+    default, own = vars(type(part)()), vars(part)
+    for switch, off in (("is_perfect", True), ("enable", False)):
+        if own.get(switch) is off:
+            own = {switch: off}
+    for name, value in own.items():
         if name in ("runtime", "choices", "tile_class", "backward"):
             continue
         if hasattr(value, "__dataclass_fields__"):
             yield from _settings(value)
         elif value != default.get(name):
-            yield f"{name}={value}"
+            yield f"{name}={value.name if isinstance(value, Enum) else value}"
 
 
 # ----- programs

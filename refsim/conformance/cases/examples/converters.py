@@ -111,18 +111,24 @@ def outputs() -> list[Case]:
     noisy = {**OUT_GRID, "out_noise": 0.25, **skew}
     managed = {"noise_management": NoiseManagementType.ABS_MAX}
     return [
-        _one("DC-1 DC-4", "RoundHalfUp", "halves go to the even code", OUT_GRID, asked(TIES)),
+        _one(
+            "DC-1 DC-4",
+            "RoundHalfUp",
+            "halves of outputs go to the even code",
+            OUT_GRID,
+            asked(TIES),
+        ),
         _one(
             "DC-1 DC-4",
             "TieSmeared",
-            "one unit beside a half there is no tie",
+            "one unit beside half a level there is no tie",
             OUT_GRID,
             asked(BESIDE),
         ),
         _one(
             "DC-1 DC-4",
             "NoiseIgnored",
-            "stochastic rounding adds its deviate before it rounds",
+            "stochastic rounding of outputs adds its deviate before it rounds",
             {**OUT_GRID, "out_sto_round": True},
             asked([[0.25], [0.25]], noise={"out_sto_round": [[0.25], [-0.5]]}),
         ),
@@ -183,7 +189,7 @@ def outputs() -> list[Case]:
             asked([[3.0]], [[1.0]]),
         ),
         _one(
-            "DC-5",
+            "DC-5 DC-3 BP-1",
             "ScaleNotUndone",
             "outputs are divided by the scale of the input",
             {**managed, "out_scale": 0.5},
@@ -197,7 +203,13 @@ def gates() -> list[Case]:
     edge = asked([[1.0], [-1.0], [2.0], [-2.0]], [[1.0], [2.0], [4.0], [8.0]])
     skew = [[1.0], [2.0], [4.0]]
     return [
-        _one("BP-1", "ThresholdStrict", "a product at the bound passes", {"out_bound": 1.0}, edge),
+        _one(
+            "BP-1 DC-4",
+            "ThresholdStrict",
+            "a product at the bound passes",
+            {"out_bound": 1.0},
+            edge,
+        ),
         _one(
             "BP-1",
             "GateOfTheProduct",
@@ -249,7 +261,7 @@ def gates() -> list[Case]:
             asked([[0.1875], [0.6875]], [[1.0], [1.0]]),
         ),
         _one(
-            "BP-2",
+            "BP-2 DC-3",
             "AsymmetryByTheCode",
             "the sign is that of the code with its noise",
             {**GRID, "inp_asymmetry": 0.25, "inp_noise": 1.0},

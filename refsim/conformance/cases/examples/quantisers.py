@@ -76,7 +76,7 @@ def outputs() -> list[Case]:
             **asymmetric,
         ),
         of(
-            "QU-1 QU-4",
+            "QU-1 QU-4 QU-2",
             "ZeroOutside",
             "the range of negative data reaches up to 0",
             _column(-4.0, -12.0, -6.0),
@@ -114,7 +114,7 @@ def outputs() -> list[Case]:
             "QU-7 QU-4",
             "RoundHalfUp",
             "half a zero point goes to the even code",
-            _column(-1.5, 1.5, 0.25),
+            _column(-0.5, 2.5, 0.25),
             **asymmetric,
         ),
         of("QU-8 QU-9", "RoundHalfUp", "halves go to the even code", ties, ones, n_bits=3),
@@ -145,7 +145,7 @@ def outputs() -> list[Case]:
             n_bits=3,
         ),
         of(
-            "QU-5 QU-6",
+            "QU-5 QU-6 QU-1",
             "NoSmallestStep",
             "data of zeros leave the smallest step",
             _column(0.0, 0.0),
@@ -168,6 +168,16 @@ def outputs() -> list[Case]:
             ONE,
             asked(_column(1.0, -0.5, 3.0), training=False),
             **{**given, "out_quantizer__zero_float": -2.0},
+        ),
+        example(
+            "QU-2 QU-8 QU-10",
+            "NoCodeWithoutOpposite",
+            "the least code has no opposite and is used",
+            _tile(n_bits=3),
+            ONE,
+            asked(_column(-4.0, -5.0, 3.0, 4.0), _column(1.0, 2.0, 4.0, 8.0), training=False),
+            out_quantizer__delta=1.0,
+            out_quantizer__signed=[1],
         ),
         example(
             "QU-9",
@@ -208,7 +218,7 @@ def estimators() -> list[Case]:
     rows = asked([[1.0], [-1.0]]), asked([[2.0], [0.5]])
     two = [[1.0], [-0.5]]
     return [
-        of("RE-1", "Symmetric", "smallest and largest value", RE.current_minmax),
+        of("RE-1 QU-9", "Symmetric", "smallest and largest value", RE.current_minmax),
         of(
             "RE-2",
             "NearestNumber",
@@ -219,7 +229,7 @@ def estimators() -> list[Case]:
         ),
         of("RE-3", "TheLatest", "the widest range so far", RE.allminmax),
         of(
-            "RE-4",
+            "RE-4 QU-4",
             "WeightsSwapped",
             "old and new range are averaged",
             RE.running_minmax,
@@ -235,7 +245,7 @@ def estimators() -> list[Case]:
             symmetric=True,
         ),
         of(
-            "RE-6 RE-5",
+            "RE-6 RE-5 RE-1",
             "NeverOneSided",
             "positive data are searched from 0 up",
             RE.MSE,
@@ -297,7 +307,7 @@ def estimators() -> list[Case]:
             asked(_column(-1.0, 3.0, 0.5, 2.0)),
         ),
         of(
-            "RE-10 EF-1 EF-2",
+            "RE-10 EF-1 EF-2 RE-11",
             "RolesSwapped",
             "the cross entropy of softmax values decides",
             RE.cross_entropy,
@@ -386,7 +396,7 @@ def learning() -> list[Case]:
             train(),
         ),
         of(
-            "QU-13 QU-14",
+            "QU-13 QU-14 QU-11 QU-10",
             "InverseMask",
             "the zero point learns from what it clips",
             train(),

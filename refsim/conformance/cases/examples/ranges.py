@@ -287,6 +287,7 @@ def from_data() -> list[Case]:
             asked([[1.0], [1.0]]),
             three,
             r=-2.0,
+            clauses="IR-1 SU-7 SU-6",
         ),
         started("OneElement", "a batch of one element does not count", asked([[3.0]]), r=2.0),
         started(

@@ -1,0 +1,71 @@
+"""What a process with numba's simulator runs: ``python -m tests.cuda.simulated clauses 16 SU-1 SU-2``.
+
+It prints each difference from the specification on a line of its own, and last the number of comparisons.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+
+import numpy as np
+
+from refsim import backends
+from refsim.conformance.bits import difference
+from refsim.conformance.check import SUPPORTED_GROUPS, check_recording
+from refsim.conformance.manual_runs import GeneratedManualRun
+from refsim.conformance.participants import Participant
+from refsim.conformance.runs import GeneratedRun
+from refsim.conformance.vectors import read_recording
+from refsim.conformance.verify import Effort, first_difference, verify
+from refsim.kernels.cuda import tiles as tiles_
+
+Found = Iterator[object]
+"""The difference of each comparison, or None."""
+
+
+def clauses(cases: str, *ids: str) -> Found:
+    """Generated cases of some clauses."""
+    for row in verify(["cuda"], effort=Effort(int(cases), 0, 1), only=ids).rows:
+        yield from [row.smallest] * row.deviations + [None] * row.equal
+
+
+def tiles(first: str, last: str) -> Found:
+    """Whole tiles and arrays: a few steps of training and one of evaluation."""
+    for index in range(int(first), int(last)):
+        for kind in (GeneratedRun, GeneratedManualRun):
+            yield first_difference(kind(index, seed=0), Participant("cuda"))
+
+
+def blocks() -> Found:
+    """Products in blocks of the size that they have on a device, for every memory order of the factors."""
+    tiles_.ACROSS, tiles_.EACH, tiles_.DEPTH = tiles_.FULL
+    tiles_.SIDE = tiles_.ACROSS * tiles_.EACH
+    rng = np.random.default_rng(0)
+    a, b = (rng.standard_normal(shape).astype(np.float32) for shape in ((67, 18), (65, 18)))
+    right = backends.load("spec").matrix_product(a, b)
+    ops = backends.load("cuda")
+    at, bt = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
+    yield difference(ops.matrix_product(a, b), right)
+    yield difference(ops.transposed_product(a, bt), right)
+    yield difference(ops.outer_product_sum(at, bt), right)
+
+
+def vectors(every: str) -> Found:
+    """Recorded results of aihwkit."""
+    groups = check_recording(read_recording(), SUPPORTED_GROUPS, backend="cuda", every=int(every))
+    for group in groups:
+        yield from group.failures
+        yield from [None] * group.compared
+
+
+def main(what: str, *arguments: str) -> None:
+    """Runs one of the functions above."""
+    known = {"clauses": clauses, "tiles": tiles, "vectors": vectors, "blocks": blocks}
+    found = list(known[what](*arguments))
+    lines = [*filter(None, found), len(found)]
+    sys.stdout.writelines(f"{line}\n" for line in lines)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
