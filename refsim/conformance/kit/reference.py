@@ -67,7 +67,8 @@ def anchored(case: Case, shown: Mapping[str, Any], tile: Any = None) -> Any:
     """
     made = case.tile() if tile is None else copy.deepcopy(tile)
     known = {*made.state_dict(), "mapping_scales"} - {*RANDOM_STATE}
-    state = {k: v for k, v in shown.items() if k in known or ESTIMATOR in k}
+    state = {k: v for k, v in made.state_dict().items() if ESTIMATOR in k}
+    state |= {k: v for k, v in shown.items() if k in known or ESTIMATOR in k}
     made.load_state_dict(state, strict=False)
     made.zero_grad()
     return made
