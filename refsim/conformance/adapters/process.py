@@ -27,7 +27,7 @@ __all__ = ["MEMORY", "TIMEOUT", "ProcessTarget"]
 
 TIMEOUT: Final = 30.0
 """Seconds for each answer, unless another time is given."""
-START = 30.0
+START: Final = 30.0
 """Seconds that the introduction may take at least, since a program has to be loaded before it."""
 MEMORY: Final = 2 * 2**30
 """Bytes that a process and its children may hold, unless another number is given."""
