@@ -140,7 +140,7 @@ class RowsInOtherOrder:
     """Sums over the batch go through the rows backwards."""
 
     def total(self, a: Array, axis: int | None = None) -> Array:
-        return super().total(a[::-1].copy(), axis)
+        return super().total(a if axis == 1 else a[::-1].copy(), axis)
 
     def outer(self, g: Array, d: Array) -> Array:
         return super().outer(g[::-1], d[::-1])

@@ -98,10 +98,6 @@ RESOLUTION: Final = (
     "`inp_res=1/(2**8)`, each input will be discretized into 2^8 (256) values between 0 and"
     ' 2. Is it correct?"'
 )
-ONE_NOISE: Final = (
-    'aihwkit issue 508, "Add programmable (columnwise) output noise": "currently only one '
-    'value per tile is allowed"'
-)
 NO_ZERO_GRAD: Final = (
     'aihwkit change log 0.7.0 (pull request 446): "Missing zero-grad call in example 02"'
 )

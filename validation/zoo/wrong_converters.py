@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from .registry import mistake
-from .sources import ONE_NOISE, PER_COLUMN, RESOLUTION, ZERO_BOUND
+from .sources import PER_COLUMN, RESOLUTION, ZERO_BOUND
 
 Array = Any
 GRIDS = ("DC-3", "DC-4", "DC-1")
@@ -91,14 +91,6 @@ class NoiseOfFirstColumn:
     def deviates(self, noise: Any, name: str, like: Array, turn: int) -> Array:
         xi = super().deviates(noise, name, like, turn)
         return np.broadcast_to(xi[:, :1], xi.shape) if name == "out_noise" else xi
-
-
-@mistake("DC-4", source=ONE_NOISE, needs=["noise"])
-class NoiseSpreadIgnored:
-    """All outputs have noise of the same magnitude."""
-
-    def noise_strength(self, io: Any) -> Array:
-        return self.setting(io.out_noise)
 
 
 @mistake("DC-4", "DC-3", needs=["noise"])

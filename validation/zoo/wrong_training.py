@@ -91,14 +91,6 @@ class GradientsReplaced:
         self.gradients[name] = gradient
 
 
-@mistake("OP-1", "state", needs=[*LOADED, "momentum"])
-class VelocityLostOnLoad:
-    """A checkpoint does not hold the velocities."""
-
-    def saved(self) -> dict[str, Any]:
-        return super().saved() | {"velocities": {}}
-
-
 class _Loaded:
     """What a tile does differently once it was loaded."""
 

@@ -90,7 +90,11 @@ class Quantisers(Estimators):
 
     def on_quantiser_grid(self, name: str, x: Array) -> Array:
         """Values on the grid."""
-        return self.scale(name) * (self.codes(name, x) - self.zero_point(name))
+        scale, zero, codes = self.scale(name), self.zero_point(name), self.codes(name, x)
+        values = scale * (codes - zero)
+        stages = {"step": scale, "zero_point": zero, "codes": codes, "quantised": values}
+        self.show(**{f"{name}_{part}": value for part, value in stages.items()})
+        return values
 
     def keeps(self, name: str, x: Array) -> Array:
         """Where a value is not clipped."""

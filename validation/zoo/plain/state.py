@@ -104,4 +104,4 @@ class State:
 
     def show(self, **stages: Array) -> None:
         """Note intermediates for those who look at them."""
-        self.shown |= stages
+        self.shown = self.shown | stages
