@@ -227,7 +227,7 @@ class _Judge:
         """The sets of everything that the implementation showed in a step."""
         given: dict[str, Any] = {
             "noise": step.noise,
-            "stages": _known(seen.stages, reference.stages),
+            "stages": _quantisers(seen.passed) | _known(seen.stages, reference.stages),
         }
         checks: list[Callable[[], Report]] = [
             partial(judge_forward, self.tile, step.x, seen.output, self.profile, **given),
@@ -340,6 +340,15 @@ def _shown(value: Any) -> str:
     if array.size > 4:
         return f"an array of {array.size} numbers that begins with {_shown(array.ravel()[:3])}"
     return str(array.tolist())
+
+
+def _quantisers(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Steps and places of zero after the pass, by which values on their grids are judged."""
+    return {
+        name: value
+        for name, value in state.items()
+        if name.endswith((".delta", ".zero_float")) and np.isfinite(value).all()
+    }
 
 
 def _known(stages: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
