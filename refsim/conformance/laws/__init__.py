@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any, Final, NamedTuple
 
 import numpy as np
@@ -15,6 +15,7 @@ from refsim.errors import Unsupported
 
 from . import converters, state, symmetry
 from .law import Broken, Law, run_on
+from .methods import Method, methods
 
 __all__ = ["LAWS", "Law", "LawResult", "laws"]
 
@@ -86,6 +87,9 @@ def laws(
             case = _case(law, capabilities, (seed, SALT, number, index))
             if case is not None:
                 yield from _checked(target, law, case)
+    for call in methods(capabilities):
+        if hasattr(target, call.method):
+            yield from _called(target, call)
 
 
 def _case(law: Law, capabilities: Capabilities, entropy: tuple[int, ...]) -> Case | None:
@@ -100,9 +104,17 @@ def _case(law: Law, capabilities: Capabilities, entropy: tuple[int, ...]) -> Cas
 
 
 def _checked(target: Any, law: Law, case: Case) -> Iterator[LawResult]:
+    yield from _result(law, case, lambda: law.check(run_on(target), case))
+
+
+def _called(target: Any, call: Method) -> Iterator[LawResult]:
+    yield from _result(call, call.case, lambda: call.check(target, call.case))
+
+
+def _result(law: Law | Method, case: Case, check: Callable[[], None]) -> Iterator[LawResult]:
     try:
         with np.errstate(all="ignore"):
-            law.check(run_on(target), case)
+            check()
     except Unsupported:
         return
     except Broken as broken:
