@@ -37,7 +37,7 @@ def _with_fast_products(name: str) -> SimpleNamespace:
     module = load(name)
     functions = {function: getattr(module, function) for function in module.__all__}
     functions |= {function: getattr(fast, function) for function in fast.__all__}
-    functions["threads"] = getattr(module, "threads", None)
+    functions |= {part: getattr(module, part, None) for part in ("threads", "resident")}
     functions["crossbar_output"] = partial(module.crossbar_output, product=fast.matrix_product)
     return SimpleNamespace(**functions)
 

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from typing import Annotated, NoReturn
 
 import typer
@@ -18,6 +17,7 @@ from refsim.errors import InputError, RefsimError
 
 from . import target_options as target_option
 from . import train_options as option
+from .vector_commands import vectors
 
 EXAMPLES, QUICK_EXAMPLES = 200, 30
 """Generated cases of a target."""
@@ -31,21 +31,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-vectors = typer.Typer(
-    help="Recorded vectors of other implementations.", no_args_is_help=True, rich_markup_mode=None
-)
 app.add_typer(vectors, name="vectors")
 
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on the standard output, nothing else.")
 ]
-
-
-class Readings(StrEnum):
-    """Named sets of :class:`~refsim.Choices`."""
-
-    AIHWKIT = "aihwkit"
-    DEFAULT = "default"
 
 
 def main() -> None:
@@ -278,44 +268,6 @@ def explain(
     raise typer.Exit(
         run(config, (input_file, weight), random, (row, output, input_index), backend, json)
     )
-
-
-@vectors.command(context_settings={"allow_extra_args": True})
-def check(
-    context: typer.Context,
-    directory: Annotated[
-        str | None,
-        typer.Argument(
-            help="Folder with manifest.json; by default the vectors that come with refsim."
-        ),
-    ] = None,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Check this group only; more names may follow, or the option is repeated."
-        ),
-    ] = None,
-    choices: Annotated[
-        Readings, typer.Option(help="Readings of the documentation that the tiles follow.")
-    ] = Readings.AIHWKIT,
-    backend: Annotated[str, typer.Option(help="What computes: spec, cpu or cuda.")] = "cpu",
-    json: Json = False,
-) -> None:
-    """Replay recorded vectors and compare every recorded result."""
-    from .vectors import run
-
-    folder, others = _folder_first([directory, *context.args] if directory else [])
-    if others and not group:
-        raise typer.BadParameter(f"unexpected {' '.join(others)}; groups follow --group.")
-    raise typer.Exit(run(folder, [*(group or []), *others], choices, backend, json))
-
-
-def _folder_first(given: list[str]) -> tuple[str | None, list[str]]:
-    """The folder among words that may also name groups, and the other words."""
-    if not given:
-        return None, []
-    folder = next((word for word in given if os.path.isdir(word)), given[0])
-    return folder, [word for word in given if word is not folder]
 
 
 @app.command()

@@ -15,7 +15,7 @@ from refsim.errors import ConfigError, InputError, ShapeError, StateError
 from refsim.random import checked_seed, derived_seed
 from refsim.spec.sums import Array
 
-from . import array_state
+from . import array_state, on_device
 from .array_parts import joined, noise_by_place, part_of
 from .array_periphery import ArrayPeriphery
 from .arrays import as_rows
@@ -305,6 +305,8 @@ class TileModuleArray:
         InputError, ShapeError, StateError, ConfigError
             As for a tile; no tile is changed.
         """
+        if on_device.concerns(self.ops, x):
+            return on_device.through_host(self.forward, self.ops, x, noise=noise, trace=trace)
         rows, lead = as_rows(x, self.dtype, self.in_size, "x")
         given = noise_by_place(noise, self.named_tiles())
         self.periphery.check_live(self.out_size)
@@ -357,6 +359,8 @@ class TileModuleArray:
         StateError, InputError, ShapeError
             As for a tile; no tile is changed.
         """
+        if on_device.concerns(self.ops, dy):
+            return on_device.through_host(self.backward, self.ops, dy, trace=trace)
         if self._lead is None:
             raise StateError(
                 f"backward of {self.name} needs a forward pass before it, each is used once."

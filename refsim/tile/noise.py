@@ -114,9 +114,13 @@ class NoiseSource:
             raise ShapeError(f"noise[{name!r}] has shape {values.shape}, allowed is {shape}.")
         return values
 
+    def stream(self, name: str) -> int:
+        """The stream of the random numbers of a noise array."""
+        return STREAMS[self.prefix + name]
+
     def _addressed(self, name: str, count: int, pass_: int) -> Array:
         draw = self.ops.normal if name in DEVIATES else self.ops.uniform
-        numbers = draw(self.seed, STREAMS[self.prefix + name], self.step, pass_, count)
+        numbers = draw(self.seed, self.stream(name), self.step, pass_, count)
         if name in UNIFORMS:
             numbers = numbers - np.float32(0.5)
         return numbers.astype(self.T, copy=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import warnings
 from abc import abstractmethod
 from collections.abc import Mapping
@@ -13,7 +14,7 @@ from refsim.config.base import latest_change
 from refsim.errors import RangeWarning, ShapeError, StateError
 from refsim.spec.sums import Array, Scalar
 
-from . import core, fused, modifier, settings, stages
+from . import core, fused, modifier, on_device, settings, stages
 from .arrays import as_rows, check_finite
 from .core import CoreRecord, finite
 from .fused import FusedCore
@@ -91,8 +92,8 @@ class PeripheryTile(Tile):
 
         Returns
         -------
-        ``(..., out)``; with ``trace=True`` also a :class:`~refsim.tile.trace.Trace` with every intermediate and
-        the noise used.
+        ``(..., out)``, a device array if ``x`` was one; with ``trace=True`` also a
+        :class:`~refsim.tile.trace.Trace` with every intermediate and the noise used.
 
         Raises
         ------
@@ -103,6 +104,11 @@ class PeripheryTile(Tile):
         ConfigError
             If the configuration was changed to something that the tile cannot honour.
         """
+        if on_device.concerns(self.ops, x):
+            done = None if trace else on_device.forward(self, x, noise)
+            if done is not None:
+                return done
+            return on_device.through_host(self.forward, self.ops, x, noise=noise, trace=trace)
         s, range_settings = self._current_settings()
         self.check_live()
         self.check_step()
@@ -154,6 +160,10 @@ class PeripheryTile(Tile):
 
     def _fuses(self, s: settings.Core, weight: Array) -> bool:
         """Whether the output does not need the stages one by one."""
+        return False
+
+    def stays_on_device(self, s: settings.Core, range_settings: settings.Range | None) -> bool:
+        """Whether a pass with device arrays may leave them there: fused, and nothing is learned from the data first."""
         return False
 
     def _effective_weight(self, noise: NoiseSource, rows: int) -> Array:
@@ -303,6 +313,15 @@ class PeripheryTile(Tile):
             raise StateError(
                 f"backward of {self.name} needs a forward pass before it, each is used once."
             )
+        resident = on_device.is_resident(self)
+        if on_device.concerns(self.ops, dy):
+            done = on_device.backward(self, dy) if resident and not trace else None
+            if done is not None:
+                return done
+            way = functools.partial(self._run_backward, **options)
+            return on_device.through_host(way, self.ops, dy, trace=trace)
+        if resident:
+            on_device.fetch(self)
         g, lead = as_rows(dy, self.dtype, self.out_size, "dy")
         given, record = self._record
         if lead != given.lead:

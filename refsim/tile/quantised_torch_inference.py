@@ -52,6 +52,7 @@ class QuantizedTorchInferenceTile(TorchInferenceTile):
     array(1., dtype=float32)
     """
 
+    final_is_plain = False
     may_be_unset = tuple(
         f"{name}.{part}" for name in (SCALE, BIAS, OUTPUT) for part in ("delta", "zero_float")
     )

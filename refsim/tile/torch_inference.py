@@ -42,6 +42,9 @@ class TorchInferenceTile(PeripheryTile):
     array([[0.5, 0. ]], dtype=float32)
     """
 
+    final_is_plain: bool = True
+    """Whether nothing follows scales and bias."""
+
     def check_config(self) -> None:
         """Refuse what the autograd path cannot honour."""
         self._checked_settings()
@@ -57,6 +60,15 @@ class TorchInferenceTile(PeripheryTile):
     def _fuses(self, s: settings.Core, weight: Array) -> bool:
         """Whether the output does not need the stages one by one."""
         return fused.possible(s, weight)
+
+    def stays_on_device(self, s: settings.Core, range_settings: settings.Range | None) -> bool:
+        """Whether a pass with device arrays may leave them there: fused, and nothing is learned from the data first."""
+        if not self.final_is_plain:
+            return False
+        if range_settings is None or not self.training:
+            return True
+        counter = self.buffers.get("input_range_update_idx", [np.inf])
+        return bool(counter[0] >= range_settings.init_batches)
 
     def _gradients(
         self, given: Given, record: Stages | FusedCore, g: Array, trace: Trace, **options: Any

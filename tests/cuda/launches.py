@@ -11,7 +11,7 @@ import pytest
 from numba.cuda import types
 
 from refsim.kernels import cuda
-from refsim.kernels.cuda import device, fast
+from refsim.kernels.cuda import device, fast, resident
 from tests.kernels import data
 
 Launch = tuple[Any, tuple[Any, ...]]
@@ -72,6 +72,10 @@ def recorded(monkeypatch: pytest.MonkeyPatch, T: Any) -> dict[str, list[Launch]]
                 launches = found.setdefault(name, [])
                 with np.errstate(all="ignore"):
                     getattr(module, name)(*given)
+    launches = found["resident"] = []
+    resident.deviates(True, 1, 2, 3, 4, 5, T)
+    resident.deviates(False, 1, 2, 3, 4, 5, T)
+    resident.all_finite(resident.copied(StandIn((2, 3), T), T))
     return found
 
 

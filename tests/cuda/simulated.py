@@ -18,7 +18,10 @@ from refsim.conformance.participants import Participant
 from refsim.conformance.runs import GeneratedRun
 from refsim.conformance.vectors import read_recording
 from refsim.conformance.verify import Effort, first_difference, verify
+from refsim.kernels.cuda import device
 from refsim.kernels.cuda import tiles as tiles_
+from refsim.tile import on_device
+from tests.cuda import steps
 
 Found = Iterator[object]
 """The difference of each comparison, or None."""
@@ -35,6 +38,18 @@ def tiles(first: str, last: str) -> Found:
     for index in range(int(first), int(last)):
         for kind in (GeneratedRun, GeneratedManualRun):
             yield first_difference(kind(index, seed=0), Participant("cuda"))
+
+
+def device_arrays(first: str, last: str) -> Found:
+    """Whole tiles with inputs on the device, and how many passes stayed there."""
+    stayed = []
+    chain = on_device._chain
+    on_device._chain = lambda *given: stayed.append(1) or chain(*given)
+    for index in range(int(first), int(last)):
+        run = GeneratedRun(index, seed=0)
+        right = steps.outcome(run, "spec", np.asarray)
+        yield difference(tuple(steps.outcome(run, "cuda", device.on_device)), tuple(right))
+    yield None if len(stayed) > 12 else f"only {len(stayed)} passes stayed on the device"
 
 
 def blocks() -> Found:
@@ -61,7 +76,8 @@ def vectors(every: str) -> Found:
 
 def main(what: str, *arguments: str) -> None:
     """Runs one of the functions above."""
-    known = {"clauses": clauses, "tiles": tiles, "vectors": vectors, "blocks": blocks}
+    known = {"clauses": clauses, "tiles": tiles, "vectors": vectors}
+    known |= {"blocks": blocks, "device_arrays": device_arrays}
     found = list(known[what](*arguments))
     lines = [*filter(None, found), len(found)]
     sys.stdout.writelines(f"{line}\n" for line in lines)

@@ -71,5 +71,9 @@ def test_wrong_kernels_differ(variant: str, clause: str) -> None:
     assert int(differences) > 0
 
 
+def test_device_arrays_stay_on_the_device_and_give_the_same_bits() -> None:
+    assert simulated("device_arrays", "0", "40") == ["41"]
+
+
 def test_blocks_of_the_size_on_a_device() -> None:
     assert simulated("blocks") == ["3"]

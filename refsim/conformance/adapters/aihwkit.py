@@ -95,7 +95,7 @@ class Aihwkit(TorchAdapter):
     def backward(self, handle: TorchHandle, dy: Array) -> dict[str, Array]:
         """Gradients by the names of the state, without those of counters."""
         found = super().backward(handle, dy)
-        return {name: value for name, value in found.items() if not name.endswith("_idx")}
+        return {n: _shaped(n, value) for n, value in found.items() if not n.endswith("_idx")}
 
     def state(self, handle: TorchHandle) -> dict[str, Array]:
         """Copies of the state, with the states of the managers of quantisers."""
@@ -104,10 +104,7 @@ class Aihwkit(TorchAdapter):
             for name, manager in _managers(_tile(handle.module))
         }
         found = super().state(handle) | states
-        return {
-            name: value.reshape(1).astype(np.uint8) if name.endswith(".signed") else value
-            for name, value in found.items()
-        }
+        return {name: _shaped(name, value) for name, value in found.items()}
 
     def set_weights(self, handle: TorchHandle, weight: Array, bias: Array | None) -> None:
         """Weights in logical units."""
@@ -163,6 +160,13 @@ def _quantiser_tensors(name: str, manager: Any) -> dict[str, Any]:
             value = getattr(estimator, name_there, None)
             found[f"{name}.estimator.{end}"] = None if value is None else value.reshape(1)
     return found
+
+
+def _shaped(name: str, value: Array) -> Array:
+    """An entry of a quantiser in the form that refsim has; aihwkit keeps steps from a search as vectors of one."""
+    if name.endswith(".signed"):
+        return value.reshape(1).astype(np.uint8)
+    return value.reshape(()) if name.endswith((".delta", ".zero_float")) else value
 
 
 def _put_quantiser(manager: Any, part: str, value: Any) -> None:

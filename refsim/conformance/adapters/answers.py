@@ -30,7 +30,7 @@ Array = NDArray[Any]
 Shape = tuple[int, ...]
 
 LARGEST: Final = 2**28
-"""No answer may hold an array of more bytes."""
+"""No answer may hold arrays of more bytes."""
 MOST_NAMES: Final = 1000
 """No answer may name more arrays."""
 
@@ -155,11 +155,15 @@ def _named(value: Any, what: str, shapes: Mapping[str, tuple[Shape, ...]]) -> di
     for name in given:
         if type(name) is not str or not 0 < len(name) <= 100 or not name.isprintable():
             raise malformed(f"a name is {shown(name)}, allowed are texts of 1 to 100 letters.")
-    return {
-        name: _fitting(array(each, what.format(name)), shapes.get(name), what.format(name))
-        for name, each in given.items()
-        if each is not None
-    }
+    found, total = {}, 0
+    for name, each in given.items():
+        if each is not None:
+            label = what.format(name)
+            found[name] = _fitting(array(each, label), shapes.get(name), label)
+            total += found[name].nbytes
+        if total > LARGEST:
+            raise malformed(f"more than {LARGEST} bytes were returned.")
+    return found
 
 
 def _fitting(found: Array, allowed: tuple[Shape, ...] | None, what: str) -> Array:

@@ -164,7 +164,9 @@ class Pipe:
     def _ended(self) -> Any:
         """How the process ended, None while it runs; it is left for :meth:`end` to collect."""
         options = os.WEXITED | os.WNOHANG | os.WNOWAIT
-        return os.waitid(os.P_PID, self._process.pid, options)
+        with suppress(ChildProcessError):  # collected by somebody else
+            return os.waitid(os.P_PID, self._process.pid, options)
+        return None
 
     def _lost(self, until: float) -> TargetFailure:
         while self._ended() is None and time.monotonic() < until:

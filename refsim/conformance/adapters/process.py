@@ -16,7 +16,7 @@ from refsim.config.files import to_json
 from refsim.errors import ConfigError, InputError, TargetFailure
 
 from . import answers, wire
-from .answers import Sizes, malformed, shown
+from .answers import LARGEST, MOST_NAMES, Sizes, malformed, shown
 from .capabilities import Capabilities
 from .capability_file import capabilities_from
 from .guard import Safe
@@ -283,6 +283,9 @@ class ProcessTarget(Safe):
             pipe.end()
             text = f"{failure.text.rstrip('.')} ({op})."
             raise TargetFailure(failure.kind, text) from failure.__cause__
+        except BaseException:  # interrupted: what it answers later would not be understood
+            pipe.end()
+            raise
         finally:
             self._held.folder.forget()
 
@@ -298,13 +301,18 @@ class ProcessTarget(Safe):
         return decoded(value, what, self._held.folder)
 
     def _all_got(self, values: Any, what: str) -> Any:
-        if not isinstance(values, dict):
-            raise malformed(f"{what} is {type(values).__name__}, allowed are objects.")
-        return {
-            name: self._got(value, f"{shown(name)} in {what}")
-            for name, value in values.items()
-            if value is not None
-        }
+        if not isinstance(values, dict) or len(values) > MOST_NAMES:
+            raise malformed(
+                f"{what} is {shown(values)}, allowed are objects of {MOST_NAMES} arrays."
+            )
+        found, total = {}, 0
+        for name, value in values.items():
+            if value is not None:
+                found[name] = self._got(value, f"{shown(name)} in {what}")
+                total += found[name].nbytes
+            if total > LARGEST:
+                raise malformed(f"{what} has more than {LARGEST} bytes.")
+        return found
 
 
 def _document(config: Any) -> Any:

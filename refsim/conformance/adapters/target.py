@@ -40,7 +40,7 @@ def load_target(
         folder of recorded observations; or ``refsim``, its own tiles.
     in_process
         Whether an adapter in Python runs in this process, where nothing limits its time and memory, instead of in one
-        of its own.
+        of its own; so it always does on Windows.
     timeout
         Seconds for each answer, instead of those of the capability file, or 30.
     memory
@@ -116,7 +116,7 @@ def _reached(file: CapabilityFile, text: str, limits: dict[str, Any], in_process
 def _python(text: str, limits: dict[str, Any], in_process: bool, folder: Path = Path()) -> Any:
     """An adapter in Python, in this process or in one of its own."""
     check_name(text)
-    if in_process:
+    if in_process or os.name != "posix":
         return guarded(found_object(text))
     found = [str(folder.resolve()), str(Path(refsim.__file__).parents[1])]
     paths = [path for path in os.environ.get("PYTHONPATH", "").split(os.pathsep) if path]

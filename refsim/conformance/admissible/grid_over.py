@@ -8,7 +8,7 @@ from refsim.spec.quantisers import SMALLEST_STEP
 
 from .arithmetic import Arithmetic
 from .interval import Interval, point
-from .profile import BINARY32
+from .profile import BINARY32, FLOAT32
 from .rounding import integers
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
 LEAST = float(BINARY32.rounded(SMALLEST_STEP))
 ELEMENTARY = 2
 """Units in the last place by which a library may miss a logarithm or an exponential."""
+SINGLE = Arithmetic(FLOAT32)
 
 
 def single(a: Interval) -> Interval:
@@ -68,11 +69,10 @@ def parameters(
     return single(step), single(A.quotient(A.difference(point(0.0), lo), step))
 
 
-def scale(A: Arithmetic, stored: Interval, logarithmic: bool) -> Interval:
+def scale(stored: Interval, logarithmic: bool) -> Interval:
     """Scale in use, from the stored parameter, QU-6."""
     if logarithmic:
-        found = Interval(np.exp(stored.lo), np.exp(stored.hi))
-        return single(A.widened(found, ELEMENTARY))
+        return single(SINGLE.widened(Interval(np.exp(stored.lo), np.exp(stored.hi)), ELEMENTARY))
     return Interval(np.maximum(stored.lo, LEAST), np.maximum(stored.hi, LEAST))
 
 

@@ -72,6 +72,7 @@ def _of_side(
     losses = Interval(np.stack([a.lo for a in each]), np.stack([a.hi for a in each]))
     if "losses" in memory and memory["losses"].shape == losses.lo.shape:
         losses = A.sum(point(memory["losses"]), losses)
+    losses = A.widened(losses, 1)  # for the losses may be kept with more digits than the format has
     best = _possible(losses)
     return _chosen(lo, best), _chosen(hi, best), losses
 

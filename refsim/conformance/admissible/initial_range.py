@@ -14,7 +14,7 @@ from .arithmetic import Arithmetic
 from .deviation import deviation
 from .interval import Floats, Interval, hull, point
 
-__all__ = ["RangeStart", "range_start"]
+__all__ = ["RangeStart", "averaged", "magnitude", "range_start"]
 
 
 @dataclass(frozen=True)
@@ -74,9 +74,9 @@ def range_start(
     sigma = found if shown is None or shown.size != 1 else point(shown.reshape(()))
     branches = []
     if sigma.hi > 0:
-        branches.append((_averaged(A, r, counter, A.setting(s.init_std_alpha), sigma), counter + 1))
+        branches.append((averaged(A, r, counter, A.setting(s.init_std_alpha), sigma), counter + 1))
     if not sigma.lo > 0:
-        branches.append((_magnitude(r), counter))
+        branches.append((magnitude(r), counter))
     if not any(_usable(each) for each, _ in branches):
         tile.checked_range(branches[0][0].hi[0])
     return RangeStart(found, tuple(branches), _own(tile, s, x.lo))
@@ -92,14 +92,14 @@ def _own(tile: Any, s: Range, x: Floats) -> dict[str, Any]:
     return {"deviation": sigma, "input_range": np.abs(r)}
 
 
-def _averaged(
+def averaged(
     A: Arithmetic, r: Interval, counter: float, alpha: Interval, sigma: Interval
 ) -> Interval:
     """The running mean of the ranges that the batches suggest."""
     k = point(counter)
     past, new = A.product(r, k), A.product(alpha, sigma)
     both = hull(A.product_sum(r, k, new), A.product_sum(alpha, sigma, past))
-    return _magnitude(A.quotient(both, point(counter + 1)))
+    return magnitude(A.quotient(both, point(counter + 1)))
 
 
 def _usable(r: Interval) -> bool:
@@ -107,5 +107,6 @@ def _usable(r: Interval) -> bool:
     return bool(r.hi[0] > 0 and np.isfinite(r.lo[0]))
 
 
-def _magnitude(r: Interval) -> Interval:
+def magnitude(r: Interval) -> Interval:
+    """The magnitudes of ranges."""
     return Interval(r.least_magnitude, r.magnitude)

@@ -7,14 +7,11 @@ import numpy as np
 from .arithmetic import Arithmetic
 from .flow import Flow
 from .grid_gradients import scale_gradient, zero_point_gradient
-from .grid_over import ELEMENTARY, LEAST, single
+from .grid_over import ELEMENTARY, LEAST, SINGLE, single
 from .interval import Floats, Interval, hull, point
 from .plan import Plan, column
-from .profile import FLOAT32
 
 __all__ = ["stored_gradients"]
-
-SINGLE = Arithmetic(FLOAT32)
 
 
 def stored_gradients(

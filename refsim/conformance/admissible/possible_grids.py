@@ -4,10 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 
+from refsim.errors import StateError
+
 from .arithmetic import Arithmetic
 from .flow import Flow
 from .grid import Grid
-from .grid_over import ELEMENTARY, code_ends, held_zero, parameters, scale, zero_points
+from .grid_over import (
+    ELEMENTARY,
+    SINGLE,
+    code_ends,
+    held_zero,
+    parameters,
+    scale,
+    single,
+    zero_points,
+)
 from .interval import Interval, hull, point
 from .plan import Plan, column
 from .ranges import estimated
@@ -24,6 +35,11 @@ def possible_grids(A: Arithmetic, flow: Flow, plan: Plan, x: Interval) -> list[G
 
     ``x`` are the values, without pieces.
 
+    Raises
+    ------
+    StateError
+        If no grid has a code for the values, or a search does not show what it found.
+
     Examples
     --------
     >>> from refsim.conformance.admissible import FLOAT32
@@ -38,7 +54,7 @@ def possible_grids(A: Arithmetic, flow: Flow, plan: Plan, x: Interval) -> list[G
     if plan.grid is not None:
         zero = None if plan.grid.zero_float is None else column(plan.grid.zero_float)
         kept = (plan.grid.signed, column(plan.grid.delta), zero)
-        return _few(_entered(A, flow, plan, kept, "QU-5"))
+        return _few(_entered(flow, plan, kept, "QU-5"))
     clause, lo, hi = estimated(A, flow, plan, x)
     lo, hi = held_zero(A, lo, hi)
     found: list[Grid] = []
@@ -46,8 +62,12 @@ def possible_grids(A: Arithmetic, flow: Flow, plan: Plan, x: Interval) -> list[G
     for signed in _signs(symmetric, lo):
         if code_ends(n_bits, signed)[1] > 0:
             delta, zero = parameters(A, lo, hi, n_bits, symmetric, signed)
-            stored = signed, _stored(A, plan, delta), zero
-            found += _entered(A, flow, plan, stored, clause)
+            stored = signed, _stored(plan, delta), zero
+            found += _entered(flow, plan, stored, clause)
+    if not found:
+        raise StateError(
+            f"{plan.name} has 1 bit and a range below zero, allowed are 2 bits or more, or symmetric=False."
+        )
     return _few(found)
 
 
@@ -61,20 +81,20 @@ def _signs(symmetric: bool, lo: Interval) -> list[bool]:
     return [False, True] if (union.lo < 0).any() else [False]
 
 
-def _stored(A: Arithmetic, plan: Plan, step: Interval) -> Interval:
+def _stored(plan: Plan, step: Interval) -> Interval:
     """The parameter that stands for a step, QU-5."""
     if not plan.quantiser.logarithmic:
         return step
-    return A.widened(Interval(np.log(step.lo), np.log(step.hi)), ELEMENTARY)
+    return single(SINGLE.widened(Interval(np.log(step.lo), np.log(step.hi)), ELEMENTARY))
 
 
-def _entered(A: Arithmetic, flow: Flow, plan: Plan, stored: Stored, clause: str) -> list[Grid]:
+def _entered(flow: Flow, plan: Plan, stored: Stored, clause: str) -> list[Grid]:
     """Enter stored parameters and what is made of them, and the grids."""
     signed, delta, zero_float = stored
     name, (least, most) = plan.name, code_ends(plan.quantiser.n_bits, signed)
     flow.add("QU-2", f"{name}.signed", column(float(signed)))
     delta = flow.add(clause, f"{name}.delta", delta)
-    step = scale(A, delta, plan.quantiser.logarithmic)
+    step = scale(delta, plan.quantiser.logarithmic)
     step = flow.add("QU-6" if f"{name}.delta" in flow.given else clause, f"{name}_step", step)
     if zero_float is None:
         zeros = point(np.zeros((1, 1, *step.lo.shape[-2:])))

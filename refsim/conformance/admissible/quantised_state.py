@@ -14,9 +14,10 @@ from .forward import forward
 from .interval import Floats
 from .problem import Problem
 
-__all__ = ["quantised_flow"]
+__all__ = ["QUANTISED", "quantised_flow"]
 
-OWN = {SCALE, BIAS, OUTPUT, *COUNTERS.values()}
+QUANTISED = {SCALE, BIAS, OUTPUT, *COUNTERS.values()}
+"""What the names of entries of quantisers begin with."""
 
 
 def quantised_flow(p: Problem, stages: Mapping[str, Floats], state: Mapping[str, Floats]) -> Flow:
@@ -24,7 +25,7 @@ def quantised_flow(p: Problem, stages: Mapping[str, Floats], state: Mapping[str,
 
     Entries of the state are stages too: the step is judged by the extremes that the implementation remembers.
     """
-    own = {name: value for name, value in state.items() if name.partition(".")[0] in OWN}
+    own = {name: value for name, value in state.items() if name.partition(".")[0] in QUANTISED}
     flow = Flow({**own, **stages})
     if own and len(p.x.lo):
         with np.errstate(all="ignore"):

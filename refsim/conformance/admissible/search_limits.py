@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+from refsim.errors import StateError
 from refsim.tile.range_search import Loss
 
 from .arithmetic import Arithmetic
@@ -50,10 +51,14 @@ def losses_of_ranges(
     -------
     ``(C,)``; the hull of those with each zero point that is possible.
     """
+    if loss.n_bits == 1 and signed:
+        raise StateError(
+            "a search for 1 bit met data below zero, allowed are 2 bits or more, or symmetric=False."
+        )
     lo, hi = held_zero(A, lo, hi)
     least, most = code_ends(loss.n_bits, signed)
     delta, place = parameters(A, lo, hi, loss.n_bits, loss.symmetric, signed)
-    step = scale(A, delta, logarithmic=False)
+    step = scale(delta, logarithmic=False)
     zeros = point(np.zeros((1, *step.lo.shape)))
     if place is not None:
         zeros = zero_points(place, most)

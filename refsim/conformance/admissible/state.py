@@ -12,10 +12,13 @@ import numpy as np
 
 from refsim.errors import InputError, RangeWarning, ShapeError
 from refsim.tile import QuantizedTorchInferenceTile
+from refsim.tile.array import TileModuleArray
 from refsim.tile.stages import MODIFIER
 from refsim.tile.state import Tile
 from refsim.tile.state_dict import RANDOM_STATE
 
+from .array import array_state
+from .entries import KEPT, without_random_state
 from .flow import Admissible, Flow
 from .forward import scaled_input
 from .interval import Floats, Interval, point
@@ -86,19 +89,9 @@ ENTRIES: dict[str, Callable[[Pass], Admissible]] = {
 }
 """What a pass may make of the entries that it changes; all others must stay as they are."""
 
-KEPT = {
-    "bias": "PP-2",
-    "out_scaling_alpha": "PP-1",
-    "mapping_scales": "MS-1",
-    "out_noise_values": "DC-4",
-    "backward_out_noise_values": "DC-4",
-    "backward_average_abs_max": "NM-8",
-}
-"""Clauses of the entries that no pass changes; that of the weight is the one of its modifier."""
-
 
 def judge_state(
-    tile: Tile,
+    tile: Tile | TileModuleArray,
     x: object,
     state: Mapping[str, object],
     profile: Profile = FLOAT32,
@@ -147,7 +140,9 @@ def judge_state(
     >>> biased.first.clause, biased.passed
     ('IR-1', False)
     """
-    after = {name: value for name, value in state.items() if name not in RANDOM_STATE}
+    if isinstance(tile, TileModuleArray):
+        return array_state(tile, x, state, profile, judge_state, noise, stages or {})
+    after = without_random_state(state)
     with np.errstate(all="ignore"):
         shown = arrays(after)
         quantised = isinstance(tile, QuantizedTorchInferenceTile)  # whose state depends on outputs

@@ -9,21 +9,21 @@ from typing import Any
 
 import numpy as np
 
-from refsim.errors import InputError, ShapeError, StateError
+from refsim.errors import InputError, StateError
 from refsim.nn.sgd import SGD, Group
 from refsim.tile import CustomTile
+from refsim.tile.array import TileModuleArray
+from refsim.tile.names import by_place
 from refsim.tile.state import Tile
-from refsim.tile.state_dict import RANDOM_STATE
 
 from .arithmetic import Arithmetic
+from .entries import checked_entries, digits_of, judged, unchanged, without_random_state
 from .flow import Admissible
 from .interval import Floats, Interval, hull, point
 from .pending import pending_update
 from .post_update import clip_bound, clipped, remapped
-from .problem import arrays
-from .profile import BINARY32, BINARY64, FLOAT32, Profile
-from .report import Report, StageVerdict, verdict
-from .state import KEPT
+from .profile import FLOAT32, Profile
+from .report import Report, StageVerdict
 
 __all__ = ["SGDSettings", "Velocities", "judge_update"]
 
@@ -64,7 +64,7 @@ class Velocities(dict[str, Interval]):
 
 
 def judge_update(
-    tile: Tile,
+    tile: Tile | TileModuleArray,
     gradients: Mapping[str, object],
     after: Mapping[str, object],
     profile: Profile = FLOAT32,
@@ -121,46 +121,70 @@ def judge_update(
     >>> print(report.first)
     VIOLATION OP-1 weight[0, 1]: got 0.0, admissible -2.0, refsim returns -2.0 (2 of 2 elements)
     """
+    if isinstance(tile, TileModuleArray):
+        return _array_update(tile, gradients, after, profile, settings, velocity)
     if not isinstance(tile, Tile):
-        raise InputError(f"tile is a {type(tile).__name__}, allowed are single tiles.")
-    after = {name: value for name, value in after.items() if name not in RANDOM_STATE}
-    shown, given = arrays(after), arrays(gradients)
-    _check_names(tile, given, "gradients", [*tile.parameters])
-    _check_names(tile, shown, "after", [*tile.parameters, *tile.buffers])
+        raise InputError(f"tile is a {type(tile).__name__}, allowed are tiles and arrays.")
+    return _judged_part(tile, gradients, after, profile, settings, velocity)
+
+
+def _judged_part(
+    tile: Any,
+    gradients: Mapping[str, object],
+    after: Mapping[str, object],
+    profile: Profile,
+    settings: SGDSettings,
+    velocity: Mapping[str, Interval] | None,
+) -> tuple[Report, Velocities]:
+    """The verdict on a tile, or on what stands behind the tiles of an array."""
+    given = checked_entries(tile, gradients, "gradients", tile.parameters)
+    shown = checked_entries(tile, without_random_state(after), "after")
     with np.errstate(all="ignore"):
         sets, velocities = _stepped(tile, profile, given, settings, velocity or {})
         if isinstance(tile, CustomTile):
             sets["weight"] = pending_update(tile, Arithmetic(profile), sets, shown, settings.lr)
         own, own_velocities = _own(tile, given, settings, velocity)
         found = _entries(tile, profile, sets, shown)
-        verdicts = [_judged(tile, each, profile, shown, own) for each in found]
+        verdicts = [judged(tile, each, profile, shown, own) for each in found]
     return Report(profile.name, verdicts), Velocities(velocities, own_velocities)
 
 
-def _check_names(tile: Tile, given: Mapping[str, Floats], what: str, allowed: list[str]) -> None:
-    for name, array in given.items():
-        if name not in allowed:
-            raise InputError(f"{what} has the key {name!r}, allowed are {', '.join(allowed)}.")
-        stored = tile.value(name)
-        assert stored is not None
-        sizes = (1, tile.out_size) if name == "mapping_scales" else (stored.size,)
-        if array.size not in sizes:
-            raise ShapeError(
-                f"{what}[{name!r}] has shape {array.shape}, allowed is {stored.shape}."
-            )
-
-
-def _arithmetic(profile: Profile, tile: Tile, name: str) -> Arithmetic:
-    """The arithmetic of an entry: that of quantisers is float32 in every tile."""
-    stored = tile.value(name)
-    assert stored is not None
-    if stored.dtype == np.float32 and profile.format == BINARY64:
-        return Arithmetic(replace(profile, format=BINARY32, accumulator=BINARY32))
-    return Arithmetic(profile)
+def _array_update(
+    array: TileModuleArray,
+    gradients: Mapping[str, object],
+    after: Mapping[str, object],
+    profile: Profile,
+    settings: SGDSettings,
+    velocity: Mapping[str, Interval] | None,
+) -> tuple[Report, Velocities]:
+    """The verdict on each tile of an array, and on what stands behind them."""
+    given, shown, moved = by_place(gradients), by_place(after), by_place(velocity or {})
+    own = by_place(velocity.own) if isinstance(velocity, Velocities) else {}
+    for place in {*given, *shown} - set(array.parts()):
+        raise InputError(
+            f"{place!r} is the place of no tile, allowed are {', '.join(array.parts())}."
+        )
+    found: list[StageVerdict] = []
+    sets: dict[str, Interval] = {}
+    known: dict[str, Any] = {}
+    for place, part in array.parts().items():
+        before = Velocities(moved.get(place, {}), own.get(place, {})) if velocity else None
+        report, new = _judged_part(
+            part,
+            given.get(place, {}),
+            shown.get(place, {}),
+            profile,
+            settings,
+            before,
+        )
+        found += [replace(stage, name=place + stage.name) for stage in report.stages]
+        sets |= {place + name: value for name, value in new.items()}
+        known |= {place + name: value for name, value in new.own.items()}
+    return Report(profile.name, found), Velocities(sets, known)
 
 
 def _stepped(
-    tile: Tile,
+    tile: Any,
     profile: Profile,
     gradients: Mapping[str, Floats],
     settings: SGDSettings,
@@ -169,7 +193,7 @@ def _stepped(
     """Parameters and velocities after the step of the optimiser."""
     sets, velocities = {name: point(p) for name, p in tile.parameters.items()}, dict(velocity)
     for name, gradient in gradients.items():
-        g, A = point(gradient.reshape(sets[name].lo.shape)), _arithmetic(profile, tile, name)
+        g, A = point(gradient.reshape(sets[name].lo.shape)), digits_of(profile, tile, name)
         sets[name], moved = sgd_step(A, sets[name], g, velocity.get(name), settings)
         if moved is not None:
             velocities[name] = moved
@@ -201,15 +225,16 @@ def _moved(
 
 
 def _entries(
-    tile: Tile, profile: Profile, sets: Mapping[str, Interval], shown: Mapping[str, Floats]
+    tile: Any, profile: Profile, sets: Mapping[str, Interval], shown: Mapping[str, Floats]
 ) -> list[Admissible]:
     """What the entries may be after clip and remap; those that the optimiser alone has changed come first."""
     A = Arithmetic(profile)
-    found = {name: Admissible("OP-1", name, [value]) for name, value in sets.items()}
-    for name, buffer in tile.buffers.items():
-        found[name] = Admissible(KEPT.get(name, "IR-1"), name, [point(buffer)])
+    found = unchanged(tile)
+    found |= {name: Admissible("OP-1", name, [value]) for name, value in sets.items()}
     if isinstance(tile, CustomTile):
         found["weight"] = Admissible("MS-5", "weight", [sets["weight"]])
+    if "weight" not in sets:
+        return [each for each in found.values() if each.name in shown]
     weight, bound = sets["weight"], clip_bound(tile, A, sets["weight"])
     if bound is not None:
         limited = clipped(A, weight, bound)
@@ -239,7 +264,7 @@ def _wrong_inside(sets: Interval, shown: Floats | None, free: Any) -> bool:
     return bool((~sets.contains(value) & free & inside).any())
 
 
-def _normalised(tile: Tile, A: Arithmetic, weight: Floats | None) -> bool:
+def _normalised(tile: Any, A: Arithmetic, weight: Floats | None) -> bool:
     """Whether the largest stored weights are 1, so that a remap is consistent in itself."""
     if weight is None:
         return False
@@ -249,21 +274,8 @@ def _normalised(tile: Tile, A: Arithmetic, weight: Floats | None) -> bool:
     return bool(A.widened(A.ratio_of_equals, 1).contains(peaks).all())
 
 
-def _judged(
-    tile: Tile,
-    found: Admissible,
-    profile: Profile,
-    shown: Mapping[str, Floats],
-    own: Mapping[str, Any],
-) -> StageVerdict:
-    shape = found.sets[0].lo.shape
-    value = np.broadcast_to(shown[found.name].reshape(-1), int(np.prod(shape))).reshape(shape)
-    digits = _arithmetic(profile, tile, found.name).format
-    return verdict(found, value, own.get(found.name), digits)
-
-
 def _own(
-    tile: Tile,
+    tile: Any,
     gradients: Mapping[str, Floats],
     settings: SGDSettings,
     velocity: Mapping[str, Interval] | None,
@@ -284,4 +296,5 @@ def _own(
         optimizer.step()
     except StateError:
         return {}, {}
-    return dict(twin.state_dict()), {name: value for (_, name), value in velocities.items()}
+    state = dict(twin.state_dict())
+    return state, {name: value for (_, name), value in velocities.items()}

@@ -13,7 +13,7 @@ from refsim.errors import VectorError
 __all__ = ["DTYPES", "MOST_ELEMENTS", "array_document", "array_from_document", "given_array"]
 
 DTYPES: Final = {
-    name: np.dtype(name) for name in ("float32", "float64", "uint8", "int64", "uint64")
+    name: np.dtype(name) for name in ("float32", "float64", "bool", "uint8", "int64", "uint64")
 }
 """Data types that a case may hold."""
 MOST_ELEMENTS: Final = 2**24
@@ -109,7 +109,7 @@ def _written(value: Any) -> Any:
 
 def _read(value: object, dtype: np.dtype[Any], where: str) -> Any:
     number = _WORDS.get(value) if isinstance(value, str) else value
-    if type(number) in (int, float) and _holds(dtype, number):
+    if type(number) in (int, float, bool) and _holds(dtype, number):
         return number
     raise VectorError(
         f"{where} has the value {str(value)[:40]}, which is no number of type {dtype}."
@@ -117,6 +117,8 @@ def _read(value: object, dtype: np.dtype[Any], where: str) -> Any:
 
 
 def _holds(dtype: np.dtype[Any], number: Any) -> bool:
+    if dtype.kind == "b" or isinstance(number, bool):
+        return dtype.kind == "b" and isinstance(number, bool)
     if dtype.kind != "f":
         info = np.iinfo(dtype)
         return type(number) is int and info.min <= number <= info.max

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import numpy as np
@@ -17,7 +17,7 @@ from refsim.errors import RefsimError
 
 from .behaviours import BEHAVIOURS
 from .play import Observation, Recording, play
-from .variant import mistaken
+from .variant import Mistaken
 
 __all__ = ["Cause", "causes"]
 
@@ -46,6 +46,11 @@ class Cause:
         """Positions of the recordings that it reproduces."""
         return frozenset(i for i, grade in enumerate(self.grades) if grade)
 
+    def share_beyond(self, count: int) -> float:
+        """Share of the recordings behind the first ``count`` that it reproduces; 1 if there are none."""
+        further = self.grades[count:]
+        return sum(map(bool, further)) / len(further) if further else 1.0
+
     def __str__(self) -> str:
         return f"{self.clause} {self.mistake}"
 
@@ -55,19 +60,13 @@ class _Candidate:
     clause: str
     mistake: str
     make: Callable[[], Own]
-    active: Callable[[], AbstractContextManager[None]]
 
 
 def _candidates() -> Iterator[_Candidate]:
     for wrong in MISTAKES:
-        yield _Candidate(
-            wrong.clause,
-            wrong.mistake,
-            lambda: Own("spec", traced=False),
-            lambda wrong=wrong: mistaken(wrong),  # type: ignore[misc]
-        )
+        yield _Candidate(wrong.clause, wrong.mistake, partial(Mistaken, wrong))
     for behaviour in BEHAVIOURS:
-        yield _Candidate(behaviour.clause, behaviour.mistake, behaviour.make, nullcontext)
+        yield _Candidate(behaviour.clause, behaviour.mistake, behaviour.make)
 
 
 def causes(
@@ -102,7 +101,7 @@ def _grade(candidate: _Candidate, recording: Recording) -> int:
     """2 if the candidate returns the same bits, 1 if the same up to rounding, else 0."""
     target = guarded(candidate.make())
     try:
-        with candidate.active(), warnings.catch_warnings(), np.errstate(all="ignore"):
+        with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")
             own = play(target, recording.case)
     except RefsimError:

@@ -24,6 +24,8 @@ MOST: Final = 6
 """Kinds of failures that are looked into."""
 OTHERS: Final = 6
 """Further failing recordings, and right ones, that a cause has to explain as well."""
+LIKELY: Final = 0.7
+"""Share of them that it has to explain."""
 SECONDS: Final = 20.0
 RESULTS: Final = ("output", "input_gradient", "weight_gradient", "bias_gradient")
 ANSWERS: Final = ("error", "crash", "timeout", "memory", "malformed")
@@ -117,11 +119,15 @@ def _votes(session: Session) -> Counter[str]:
 
 
 def _best(found: Sequence[Cause], left: Sequence[Failure], votes: Counter[str]) -> Cause | None:
-    """The cause that explains most; of equal ones that of the clause which was judged, or whose examples fail."""
-    if not found:
+    """The cause that explains most; of equal ones that of the clause which was judged, or whose examples fail.
+
+    One that contradicts too much of what else the implementation does is none.
+    """
+    likely = [cause for cause in found if cause.share_beyond(len(left)) >= LIKELY]
+    if not likely:
         return None
-    most = len(found[0].explained)
-    equal = [cause for cause in found if len(cause.explained) == most]
+    most = len(likely[0].explained)
+    equal = [cause for cause in likely if len(cause.explained) == most]
     judged = {failure.finding.clause for failure in left}
     return max(
         equal, key=lambda c: (c.clause in judged, votes[c.clause], sum(c.grades), -equal.index(c))

@@ -53,11 +53,14 @@ class Verdict:
         The sets that everything was compared with, for each step.
     judged
         Number of steps judged.
+    clauses
+        The clauses that took part.
     """
 
     findings: list[Finding] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     judged: int = 0
+    clauses: set[str] = field(default_factory=set)
 
     @property
     def first(self) -> Finding | None:
@@ -138,6 +141,7 @@ class _Judge:
         if reference is None:
             return False
         self.verdict.judged += 1
+        self.verdict.clauses |= reference.clauses
         self.pending = self.pending + reference.pending
         for report in self._reports(step, seen, reference):
             self._enter(report)

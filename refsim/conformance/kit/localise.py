@@ -28,9 +28,23 @@ FORWARD: Final = (
 )
 """What is still switched on in a case that cannot be made simpler, and the clause behind it."""
 BACKWARD: Final = {
-    "range_gradient": (("decay", "IR-7"), ("learned_range", "IR-4")),
-    "weight_gradient": (("mapping_scales", "MS-3"), ("adc", "BP-1")),
-    "input_gradient": (("dac", "BP-2"), ("adc", "BP-1"), ("input_range", "IR-9")),
+    "range_gradient": (
+        ("output_clipping", "IR-11"),
+        ("decay", "IR-7"),
+        ("dac", "IR-8"),
+        ("adc", "IR-8"),
+        ("learned_range", "IR-4"),
+    ),
+    "weight_gradient": (("mapping_scales", "MS-3"), ("adc", "BP-1"), ("backward", "MV-4")),
+    "input_gradient": (
+        ("noise_management", "NM-5"),
+        ("dac", "BP-2"),
+        ("adc", "BP-1"),
+        ("asymmetry", "BP-2"),
+        ("weight_modifier", "MV-3"),
+        ("input_range", "IR-9"),
+        ("backward", "MV-3"),
+    ),
 }
 
 
@@ -45,11 +59,11 @@ def localised(finding: Finding, votes: Counter[str]) -> str:
         Number of failing examples, by clause.
     """
     asked = features(finding.case)
-    ways = FORWARD if finding.stage == "output" else BACKWARD.get(finding.stage, ())
+    ways = FORWARD if finding.stage == "output" else BACKWARD.get(finding.stage)
+    if ways is None:
+        return finding.clause
     possible = [clause for feature, clause in ways if feature in asked]
     voted = [clause for clause, _ in votes.most_common() if clause in possible]
     if voted:
         return voted[0]
-    if votes and not possible:
-        return votes.most_common(1)[0][0]
     return possible[0] if possible else finding.clause

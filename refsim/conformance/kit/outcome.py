@@ -23,9 +23,10 @@ class Row:
     clause
         The clause.
     cases
-        Number of cases in which it was judged.
+        Number of cases in which it took part.
     exact, admissible, violations
-        Numbers of elements with the bits of refsim, in the set with other bits, and outside of it.
+        Numbers of values at stages of this clause with the bits of refsim, in the set with other bits, and outside of
+        it; 0 if the implementation shows no such stage, and only the results behind it were judged.
     """
 
     clause: str
@@ -89,9 +90,9 @@ class Outcome:
         used = [waiver for waiver, _ in self.waived]
         return [waiver for waiver in self.capabilities.waivers if waiver not in used]
 
-    def enter(self, reports: list[Report]) -> None:
-        """Count what one case brought."""
-        seen = set()
+    def enter(self, reports: list[Report], clauses: set[str]) -> None:
+        """Count what one case brought: the clauses that took part, and the values that were judged."""
+        seen = set(clauses)
         for report in reports:
             for stage in report.stages:
                 row = self.rows.setdefault(stage.clause, Row(stage.clause))
@@ -103,7 +104,7 @@ class Outcome:
                 ambiguous, total = self.ambiguous.get(margin.stage, (0, 0))
                 self.ambiguous[margin.stage] = (ambiguous + margin.ambiguous, total + margin.total)
         for clause in seen:
-            self.rows[clause].cases += 1
+            self.rows.setdefault(clause, Row(clause)).cases += 1
 
     def sentence(self) -> str:
         """The verdict in plain words."""

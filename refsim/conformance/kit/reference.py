@@ -12,6 +12,7 @@ import numpy as np
 from refsim.conformance.cases import Case, Step
 from refsim.errors import RefsimError
 from refsim.tile.state_dict import RANDOM_STATE
+from refsim.tile.trace import Trace
 
 ESTIMATOR: Final = ".estimator."
 """In the names of entries that come into being with the first batch."""
@@ -35,6 +36,8 @@ class Reference:
         The state after both passes.
     pending
         Weight updates that wait for the optimiser, of a :class:`~refsim.CustomTile`.
+    clauses
+        The clauses that took part.
     """
 
     output: Any
@@ -42,6 +45,7 @@ class Reference:
     stages: dict[str, Any]
     state: dict[str, Any]
     pending: list[Any]
+    clauses: frozenset[str]
 
 
 def anchored(case: Case, shown: Mapping[str, Any], tile: Any = None) -> Any:
@@ -63,7 +67,8 @@ def anchored(case: Case, shown: Mapping[str, Any], tile: Any = None) -> Any:
     """
     made = case.tile() if tile is None else copy.deepcopy(tile)
     known = {*made.state_dict(), "mapping_scales"} - {*RANDOM_STATE}
-    state = {k: v for k, v in shown.items() if k in known or ESTIMATOR in k}
+    state = {k: v for k, v in made.state_dict().items() if ESTIMATOR in k}
+    state |= {k: v for k, v in shown.items() if k in known or ESTIMATOR in k}
     made.load_state_dict(state, strict=False)
     made.zero_grad()
     return made
@@ -72,16 +77,16 @@ def anchored(case: Case, shown: Mapping[str, Any], tile: Any = None) -> Any:
 def passes(tile: Any, step: Step) -> Reference | None:
     """What refsim does in a step, on a copy of the tile; None if there is nothing that could be right."""
     twin = copy.deepcopy(tile).train(step.training)
-    gradients, stages = None, {}
+    gradients, ahead, back = None, Trace(), Trace()
     try:
         with np.errstate(all="ignore"):
-            output, trace = twin.forward(step.x, noise=dict(step.noise) or None, trace=True)
-            stages = {stage.name: stage.value for stage in trace}
+            output, ahead = twin.forward(step.x, noise=dict(step.noise) or None, trace=True)
             if step.dy is not None:
                 dx, back = twin.backward(step.dy, trace=True)
-                stages |= {stage.name: stage.value for stage in back}
                 gradients = {"input": dx, **{k: v.copy() for k, v in twin.gradients.items()}}
     except RefsimError:
         return None
     pending = list(getattr(twin, "pending", ()))
-    return Reference(output, gradients, stages, twin.state_dict(), pending)
+    stages = {stage.name: stage.value for stage in (*back, *ahead)}
+    clauses = frozenset(stage.clause for stage in (*ahead, *back))
+    return Reference(output, gradients, stages, twin.state_dict(), pending, clauses)

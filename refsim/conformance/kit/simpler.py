@@ -60,6 +60,9 @@ def _fewer_rows(case: Case) -> Iterator[Case]:
     for number, step in enumerate(case.steps):
         if step.x.ndim != 2:
             yield _with(case, number, _flat(step))
+            for axis in range(-step.x.ndim, -1):
+                if step.x.shape[axis] > 1:
+                    yield _with(case, number, _one_of(step, axis))
             continue
         rows = len(step.x)
         half = rows // 2
@@ -67,6 +70,16 @@ def _fewer_rows(case: Case) -> Iterator[Case]:
         single = [[r for r in range(rows) if r != out] for out in range(rows)] if rows > 1 else []
         for part in [*parts, *single]:
             yield _with(case, number, _rows(step, list(part)))
+
+
+def _one_of(step: Step, axis: int) -> Step:
+    """The first part of a batch along an axis, counted from the last."""
+    noise = {
+        name: a if name.startswith("weight") else np.take(a, [0], axis)
+        for name, a in step.noise.items()
+    }
+    dy = None if step.dy is None else np.take(step.dy, [0], axis)
+    return replace(step, x=np.take(step.x, [0], axis), dy=dy, noise=noise)
 
 
 def _flat(step: Step) -> Step:

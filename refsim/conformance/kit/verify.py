@@ -9,8 +9,11 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Any, Final
 
+import numpy as np
+
 from refsim.conformance.adapters import Capabilities
 from refsim.conformance.adapters.guard import guarded
+from refsim.conformance.admissible import BINARY64, Profile
 from refsim.conformance.cases import Case, features
 from refsim.errors import InputError, RangeWarning, RefsimError, Unsupported
 
@@ -131,7 +134,14 @@ class Session:
     def judged(self, case: Case) -> tuple[Recording, Verdict]:
         """What the target does in a case, and the verdict on it."""
         recording = play(self.target, case)
-        return recording, judge(recording, self.declared.profile, self.outcome.flips)
+        return recording, judge(recording, self.profile(case), self.outcome.flips)
+
+    def profile(self, case: Case) -> Profile:
+        """The declared arithmetic; in float64 where the tile is, with the same freedoms."""
+        declared = self.declared.profile
+        if np.float32 == case.T:
+            return declared
+        return replace(declared, format=BINARY64, accumulator=BINARY64)
 
     def fails(self, key: tuple[str, str, str]) -> Callable[[Case], bool]:
         """Whether the target still fails in this way."""
@@ -143,7 +153,7 @@ class Session:
                 recording = play(self.target, case)
             except Unsupported:
                 return False
-            found = judge(recording, self.declared.profile).findings
+            found = judge(recording, self.profile(case)).findings
             return any(finding.key[1:] == key[1:] for finding in found)
 
         return still
@@ -208,7 +218,7 @@ class Session:
             self.outcome.refused[str(refusal)] += 1
             return False
         self.outcome.cases[phase] += 1
-        self.outcome.enter(verdict.reports)
+        self.outcome.enter(verdict.reports, verdict.clauses)
         found = [finding for finding in verdict.findings if not self.waived(finding)]
         if found:
             return self.note(phase, Failure(phase, recording, found[0]))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from . import resident as resident
 from .backward import (
     adc_gradient,
     dac_gradient,

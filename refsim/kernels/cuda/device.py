@@ -130,7 +130,7 @@ def on_device(x: Any) -> DeviceArray:
 
 def on_host(x: DeviceArray) -> Any:
     """A copy on the host; waits for what the current stream has to compute."""
-    found = x.copy_to_host(stream=_stream.get())
+    found = taken(x).copy_to_host(stream=_stream.get())
     if _stream.get():
         _stream.get().synchronize()
     return found

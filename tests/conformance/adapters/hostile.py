@@ -108,6 +108,7 @@ def act(kind: str, number: int, folder: str) -> None:
         "fifo": lambda: fifo(number, folder),
         "device": lambda: (os.symlink("/dev/zero", f"{folder}/z.npy"), named(number, "z.npy")),
         "badnpy": lambda: (write(f"{folder}/b.npy", HEADER), named(number, "b.npy")),
+        "manyfiles": lambda: many(number, folder),
         "pickled": lambda: (write(f"{folder}/p.npy", PICKLED), named(number, "p.npy")),
     }
     found = forward_result(kind)
@@ -136,6 +137,18 @@ def fifo(number: int, folder: str) -> None:
     named(number, "f.npy")
 
 
+def many(number: int, folder: str) -> None:
+    """Three sparse files of 100 MiB each."""
+    text = b"{'descr': '|u1', 'fortran_order': False, 'shape': (104857600,), }\n"
+    stages = {}
+    for k in range(3):
+        with open(f"{folder}/{k}.npy", "wb") as file:
+            file.write(b"\x93NUMPY\x01\x00" + len(text).to_bytes(2, "little") + text)
+            file.truncate(10 + len(text) + 104857600)
+        stages[f"s{k}"] = {"npy": f"{k}.npy"}
+    raw(json.dumps({"id": number, "result": {"stages": stages}}) + "\n")
+
+
 def named(number: int, name: str) -> None:
     raw(json.dumps({"id": number, "result": {"output": {"npy": name}}}) + "\n")
 
@@ -151,17 +164,20 @@ def main(kind: str) -> None:
             folder = asked["folder"]
             hello = {"protocol": 1, "name": "hostile", "methods": ["close"]}
             changes = {
+                "manyfiles": {"methods": ["stages"]},
                 "future": {"protocol": 2},
                 "wrongmethods": {"methods": ["dance"]},
                 "escape": {"name": "\x1b[31m"},
                 "form": {"arrays": "xml"},
             }
             raw(json.dumps({"id": number, "result": hello | changes.get(kind, {})}) + "\n")
-        elif op == "forward":
+        elif op == ("stages" if kind == "manyfiles" else "forward"):
             act(kind, number, folder)
         elif op == "state":
             state = {"weight": [[0.0] * 5] * 3}
             raw(json.dumps({"id": number, "result": {"state": state}}) + "\n")
+        elif op == "forward":
+            raw(json.dumps({"id": number, "result": {"output": [[0.0] * 3] * 4}}) + "\n")
         else:
             raw(json.dumps({"id": number, "result": {}}) + "\n")
 

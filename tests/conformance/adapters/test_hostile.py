@@ -82,6 +82,7 @@ ENDS = {
     "fifo": ("malformed", "no plain file"),
     "device": ("malformed", "not readable in z.npy"),
     "badnpy": ("malformed", "48 bytes are no array float32 of shape (1000000000000,)"),
+    "manyfiles": ("malformed", "stages has more than 268435456 bytes"),
     "pickled": ("malformed", "not readable in p.npy: its header is damaged"),
 }
 
@@ -147,6 +148,21 @@ def test_the_next_tile_gets_a_new_process() -> None:
         kinds = {play(hostile, case()).failure.kind for _ in range(3)}  # type: ignore[union-attr]
         assert kinds == {"crash"}
         assert hostile._held.pipe is not first
+
+
+def test_after_an_interruption_nothing_is_misunderstood(monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupt(*arguments: Any) -> None:
+        raise KeyboardInterrupt
+
+    with target("hang") as hostile:
+        asked = case()
+        handle = hostile.create(asked.config, asked.weight, asked.bias, asked.state)
+        with monkeypatch.context() as patch:
+            patch.setattr("refsim.conformance.adapters.pipe.Pipe._watch", interrupt)
+            with pytest.raises(KeyboardInterrupt):
+                hostile.forward(handle, asked.steps[0].x, training=True, noise={})
+        with pytest.raises(TargetFailure, match="lost with its process"):
+            hostile.state(handle)
 
 
 def test_a_tile_of_a_lost_process_is_lost() -> None:

@@ -62,10 +62,9 @@ class FakeQuantiser:
             back = np.where(inside, -(g * s) * o.div(o.div(x, s), s), F(0))
             ds = o.total(list((g * (n - z)).ravel())) + o.total(list(back.ravel()))
         blocked = np.where(inside, F(0), -g)
-        if o.rng.random() < 0.5:
-            dz = o.total(list((blocked * s).ravel()))
-        else:
-            dz = o.total(list(blocked.ravel())) * s
+        scaled_first = o.rng.random() < 0.5
+        dz = o.total(list((blocked * (s if scaled_first else F(1))).ravel()))
+        dz = dz if scaled_first else dz * s
         ds = ds if self.step >= F(1e-8) else F(0)
         passes = self.place is not None and 0 <= np.rint(self.place) <= self.most
         return np.where(inside, g, F(0)), ds, dz if passes else F(0)

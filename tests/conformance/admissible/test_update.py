@@ -297,5 +297,37 @@ def test_what_does_not_fit_is_named() -> None:
         judge_update(tile, {}, {"bias": [1.0, 2.0]}, settings=PLAIN)
     with pytest.raises(rs.ConfigError, match=r"SGD\.lr is -1, allowed are finite numbers from 0"):
         SGDSettings(-1)
-    with pytest.raises(rs.InputError, match="tile is a int, allowed are single tiles"):
+    with pytest.raises(rs.InputError, match="tile is a int, allowed are tiles and arrays"):
         judge_update(3, {}, {}, settings=PLAIN)  # type: ignore[arg-type]
+
+
+def test_what_quantisers_learn_takes_part_and_the_rest_of_them_stays() -> None:
+    learned = rs.PeripheryQuantizationParameter(
+        n_bits=8, learn_quant_params=True, init_learning_after=1
+    )
+    made = rs.QuantizedTorchInferenceRPUConfig(
+        pre_post=rs.PrePostProcessingParameterQuant(periph_quant=learned),
+        forward=rs.IOParameters(is_perfect=True),
+        mapping=rs.MappingParameter(weight_scaling_omega=0.6, weight_scaling_columnwise=True),
+    )
+    tile = made.create_tile(O, I, bias=True, backend="spec")
+    tile.set_weights(np.random.default_rng(0).normal(0, 0.3, (O, I)).astype(F), np.ones(O, F))
+    for _ in range(3):
+        tile.zero_grad()
+        tile.forward(np.ones((2, I), F))
+        tile.backward(np.ones((2, O), F))
+    before = made.create_tile(O, I, bias=True, backend="spec")
+    before.load_state_dict(tile.state_dict())
+    gradients = {name: value.copy() for name, value in tile.gradients.items()}
+    assert "scale_quantizer.delta" in gradients
+    rs.SGD([tile], lr=0.1).step()
+    state = tile.state_dict()
+    for profile in (FLOAT32, FLOAT32.reciprocals()):
+        report, _ = judge_update(before, gradients, state, profile, settings=PLAIN)
+        assert report.passed, report
+        assert all(stage.exact == stage.total for stage in report.stages), report
+    for name, clause in (("scale_quantizer.delta", "OP-1"), ("scale_quantizer.state", "QU-1")):
+        wrong = {**state, name: state[name] + 1}
+        report, _ = judge_update(before, gradients, wrong, settings=PLAIN)
+        assert report.first is not None
+        assert (report.first.clause, report.first.name) == (clause, name)

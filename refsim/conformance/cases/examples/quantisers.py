@@ -110,13 +110,6 @@ def outputs() -> list[Case]:
             _column(-1.0, 3.5, 0.25),
             **asymmetric,
         ),
-        of(
-            "QU-7 QU-4",
-            "RoundHalfUp",
-            "half a zero point goes to the even code",
-            _column(-0.5, 2.5, 0.25),
-            **asymmetric,
-        ),
         of("QU-8 QU-9", "RoundHalfUp", "halves go to the even code", ties, ones, n_bits=3),
         of("QU-8 QU-9", "NotClipped", "codes are clipped", _column(-3.0, 3.0, 1.0), n_bits=3),
         of(
@@ -151,6 +144,16 @@ def outputs() -> list[Case]:
             _column(0.0, 0.0),
         ),
         of("QU-6 QU-5", "NoSmallestStep", "a step is at least 1e-8", _column(8e-9, 2e-9)),
+        example(
+            "QU-7",
+            "RoundHalfUp",
+            "half a zero point goes to the even code",
+            _tile(n_bits=2, **asymmetric),
+            ONE,
+            asked(_column(-1.0, 3.0, 2.0), training=False),
+            out_quantizer__delta=1.0,
+            out_quantizer__zero_float=0.5,
+        ),
         example(
             "QU-7",
             "NotLimited",

@@ -1,0 +1,160 @@
+"""Arrays on the device without a device: what is taken in place, what is copied, which stream is used."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+
+from refsim.errors import BackendError, InputError
+from refsim.kernels import cuda
+from refsim.kernels.cuda import device
+from tests.cuda.launches import Driver, StandIn
+
+
+class Recorder(Driver):
+    """A driver that notes what is asked of it."""
+
+    def __init__(self) -> None:
+        self.copies: list[Any] = []
+        self.views: list[Any] = []
+        self.streams: list[Any] = []
+
+    def to_device(self, x: Any, stream: Any) -> StandIn:
+        self.copies.append(x)
+        return super().to_device(x, stream)
+
+    def as_cuda_array(self, x: Any) -> StandIn:
+        self.views.append(x)
+        described = x.__cuda_array_interface__
+        return StandIn(described["shape"], described["typestr"])
+
+    def from_cuda_array_interface(self, described: Any, owner: Any) -> StandIn:
+        self.views.append(described)
+        return StandIn(described["shape"], described["typestr"])
+
+    def external_stream(self, number: int) -> Any:
+        self.streams.append(number)
+        return SimpleNamespace(number=number, synchronize=lambda: None)
+
+
+class Foreign:
+    """An array of another library on the device."""
+
+    def __init__(self, *shape: int, T: Any = np.float32) -> None:
+        self.__cuda_array_interface__ = {"shape": shape, "typestr": np.dtype(T).str}
+
+
+class Exchanged:
+    """The same, with DLPack only; its memory is in truth that of the host."""
+
+    def __init__(self, x: Any) -> None:
+        self.x = x
+
+    def __dlpack_device__(self) -> tuple[int, int]:
+        return 2, 0
+
+    def __dlpack__(self, **options: Any) -> Any:
+        return self.x.__dlpack__()
+
+
+@pytest.fixture
+def driver(monkeypatch: pytest.MonkeyPatch) -> Recorder:
+    recorder = Recorder()
+    monkeypatch.setattr(device, "CUDA", recorder)
+    launched: list[Any] = []
+    monkeypatch.setattr(device, "start", lambda *given: launched.append(device._stream.get()))
+    recorder.launched = launched  # type: ignore[attr-defined]
+    return recorder
+
+
+def test_arrays_of_the_host_are_copied_there_and_back(driver: Recorder) -> None:
+    x = np.ones((2, 3), np.float32)
+    assert type(cuda.relu(x)) is np.ndarray
+    (copy,) = driver.copies
+    assert copy is x
+
+
+def test_a_device_array_is_used_in_place_and_the_result_stays_there(driver: Recorder) -> None:
+    x = Foreign(2, 3)
+    result: Any = cuda.relu(x)  # type: ignore[arg-type]
+    assert isinstance(result, StandIn)
+    assert result.shape == (2, 3)
+    assert driver.views == [x]
+    assert not driver.copies
+
+
+def test_one_device_array_keeps_all_results_on_the_device(driver: Recorder) -> None:
+    q, d, negative = cuda.digital_to_analog(
+        np.ones((2, 3), np.float32),
+        Foreign(2),  # type: ignore[arg-type]
+        *(np.float32(n) for n in (0.5, 1)),
+        None,
+        None,
+        np.float32(0),
+        np.float32(1),
+    )
+    assert all(isinstance(part, StandIn) for part in (q, d, negative))
+    assert len(driver.copies) == 1
+
+
+def test_memory_behind_dlpack_is_used_in_place(driver: Recorder) -> None:
+    x = np.arange(6, dtype=np.float32).reshape(2, 3)
+    result: Any = cuda.relu(Exchanged(x))  # type: ignore[arg-type]
+    assert isinstance(result, StandIn)
+    (described,) = driver.views
+    assert described["data"][0] == x.ctypes.data
+    assert (described["shape"], described["strides"]) == ((2, 3), (12, 4))
+    assert not driver.copies
+
+
+def test_what_is_not_contiguous_is_refused(
+    driver: Recorder, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(StandIn, "is_c_contiguous", lambda self: False)
+    with pytest.raises(InputError, match="not C-contiguous, allowed are"):
+        cuda.relu(Foreign(2, 3))  # type: ignore[arg-type]
+
+
+def test_host_functions_return_device_arrays_for_device_arrays(driver: Recorder) -> None:
+    lo, hi = cuda.percentile_range(Foreign(2, 3), np.float64(10), True)  # type: ignore[arg-type]
+    assert isinstance(lo, StandIn)
+    assert isinstance(hi, StandIn)
+
+
+@pytest.mark.parametrize(
+    "handle", [77, SimpleNamespace(ptr=77), SimpleNamespace(cuda_stream=77)], ids=str
+)
+def test_a_stream_of_any_library_is_used(driver: Any, handle: Any) -> None:
+    with device.stream(handle):
+        cuda.relu(Foreign(2, 3))  # type: ignore[arg-type]
+    cuda.relu(Foreign(2, 3))  # type: ignore[arg-type]
+    assert driver.streams == [77]
+    inside, outside = driver.launched
+    assert inside.number == 77
+    assert outside == 0
+
+
+def test_no_memory_left_is_one_sentence(driver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*given: Any, **named: Any) -> Any:
+        raise RuntimeError("[2] Call to cuMemAlloc results in CUDA_ERROR_OUT_OF_MEMORY")
+
+    monkeypatch.setattr(driver, "device_array", full, raising=False)
+    with pytest.raises(BackendError, match="the GPU has no memory left for 24 bytes"):
+        cuda.relu(Foreign(2, 3))  # type: ignore[arg-type]
+
+
+def test_other_errors_of_the_driver_pass(driver: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(*given: Any, **named: Any) -> Any:
+        raise RuntimeError("an illegal address")
+
+    monkeypatch.setattr(driver, "device_array", broken, raising=False)
+    with pytest.raises(RuntimeError, match="an illegal address"):
+        cuda.relu(Foreign(2, 3))  # type: ignore[arg-type]
+
+
+def test_an_empty_array_starts_nothing(driver: Any) -> None:
+    assert cuda.relu(np.empty((0, 3), np.float32)).shape == (0, 3)
+    assert not driver.launched
