@@ -19,6 +19,8 @@ __all__ = [
     "RefsimError",
     "ShapeError",
     "StateError",
+    "TargetFailure",
+    "Unsupported",
     "VectorError",
 ]
 
@@ -57,3 +59,24 @@ class BackendError(RefsimError):
 
 class RangeWarning(UserWarning):
     """An input range has turned negative."""
+
+
+class Unsupported(RefsimError):
+    """Raised by an adapter for a configuration that its implementation does not have."""
+
+
+class TargetFailure(RefsimError):
+    """An implementation under test did not answer as it must.
+
+    Parameters
+    ----------
+    kind
+        ``"error"`` (it raised), ``"crash"`` (its process ended), ``"timeout"``, ``"memory"`` or ``"malformed"``
+        (the answer has a wrong form).
+    text
+        What happened, in a sentence.
+    """
+
+    def __init__(self, kind: str, text: str) -> None:
+        super().__init__(text)
+        self.kind, self.text = kind, text

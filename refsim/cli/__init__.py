@@ -8,15 +8,19 @@ from __future__ import annotations
 
 import os
 import sys
-from enum import StrEnum
 from typing import Annotated, NoReturn
 
 import typer
 
 from refsim import __version__
-from refsim.errors import RefsimError
+from refsim.errors import InputError, RefsimError
 
+from . import target_options as target_option
 from . import train_options as option
+from .vector_commands import vectors
+
+EXAMPLES, QUICK_EXAMPLES = 200, 30
+"""Generated cases of a target."""
 
 __all__ = ["app", "main"]
 
@@ -27,21 +31,11 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-vectors = typer.Typer(
-    help="Recorded vectors of other implementations.", no_args_is_help=True, rich_markup_mode=None
-)
 app.add_typer(vectors, name="vectors")
 
 Json = Annotated[
     bool, typer.Option("--json", help="One JSON document on the standard output, nothing else.")
 ]
-
-
-class Readings(StrEnum):
-    """Named sets of :class:`~refsim.Choices`."""
-
-    AIHWKIT = "aihwkit"
-    DEFAULT = "default"
 
 
 def main() -> None:
@@ -85,24 +79,70 @@ def options(
 
 @app.command()
 def verify(
+    target: target_option.Target = None,
     quick: Annotated[bool, typer.Option("--quick", help="Few cases, in a few seconds.")] = False,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**63 - 1, help="Seed of the generated cases.")
+        int, typer.Option(min=0, max=2**62 - 1, help="Seed of the generated cases.")
     ] = 0,
     backend: Annotated[
         list[str] | None,
-        typer.Option(help="Check this backend only (spec, cpu or cuda); may be repeated."),
+        typer.Option(help="Of refsim itself, check this backend only; may be repeated."),
     ] = None,
     clause: Annotated[
         list[str] | None,
-        typer.Option(help="Check this clause only, for example MV-1; may be repeated."),
+        typer.Option(help="Of refsim itself, check this clause only; may be repeated."),
     ] = None,
+    only: target_option.Only = None,
+    phase: target_option.Phase = None,
+    profile: target_option.ProfileName = None,
+    max_examples: target_option.MaxExamples = None,
+    time: target_option.Time = None,
+    replay: target_option.Replay = None,
+    findings: target_option.Findings = "refsim-findings",
+    junit: target_option.Junit = None,
+    in_process: target_option.InProcess = False,
+    timeout: target_option.Timeout = None,
     json: Json = False,
 ) -> None:
-    """Check every backend of this machine against the specification, and all of it against recorded vectors."""
-    from .verify import run
+    """Check an implementation, or refsim itself if there is none.
 
-    raise typer.Exit(run(quick, seed, backend or [], clause or [], json))
+    TARGET is an adapter in Python (module:object or file.py:object), a capability file in TOML, a file or folder of
+    recorded observations, or refsim, its own tiles behind the same adapter.
+
+    Without TARGET every backend of this machine is compared with the specification, and with recorded vectors.
+    """
+    if target is None:
+        _refuse_of_targets(only, phase, profile, max_examples, time, replay, junit, timeout)
+        from .verify import run
+
+        raise typer.Exit(run(quick, seed, backend or [], clause or [], json))
+    if backend:
+        raise InputError("--backend is for refsim itself, not allowed with a target.")
+    from .verify_target import Options, run_target
+
+    options = Options(
+        seed=seed,
+        max_examples=max_examples or (QUICK_EXAMPLES if quick else EXAMPLES),
+        seconds=time,
+        phases=tuple(phase or ()),
+        only=(*(only or ()), *(clause or ())),
+        profile=profile,
+        replay=replay,
+        findings=findings,
+        junit=junit,
+        in_process=in_process,
+        timeout=timeout,
+        json=json,
+    )
+    raise typer.Exit(run_target(target, options))
+
+
+def _refuse_of_targets(*given: object) -> None:
+    if any(value not in (None, []) for value in given):
+        raise InputError(
+            "--only, --phase, --profile, --max-examples, --time, --replay, --junit and --timeout are for a TARGET, "
+            "which is missing."
+        )
 
 
 @app.command()
@@ -228,44 +268,6 @@ def explain(
     raise typer.Exit(
         run(config, (input_file, weight), random, (row, output, input_index), backend, json)
     )
-
-
-@vectors.command(context_settings={"allow_extra_args": True})
-def check(
-    context: typer.Context,
-    directory: Annotated[
-        str | None,
-        typer.Argument(
-            help="Folder with manifest.json; by default the vectors that come with refsim."
-        ),
-    ] = None,
-    group: Annotated[
-        list[str] | None,
-        typer.Option(
-            help="Check this group only; more names may follow, or the option is repeated."
-        ),
-    ] = None,
-    choices: Annotated[
-        Readings, typer.Option(help="Readings of the documentation that the tiles follow.")
-    ] = Readings.AIHWKIT,
-    backend: Annotated[str, typer.Option(help="What computes: spec, cpu or cuda.")] = "cpu",
-    json: Json = False,
-) -> None:
-    """Replay recorded vectors and compare every recorded result."""
-    from .vectors import run
-
-    folder, others = _folder_first([directory, *context.args] if directory else [])
-    if others and not group:
-        raise typer.BadParameter(f"unexpected {' '.join(others)}; groups follow --group.")
-    raise typer.Exit(run(folder, [*(group or []), *others], choices, backend, json))
-
-
-def _folder_first(given: list[str]) -> tuple[str | None, list[str]]:
-    """The folder among words that may also name groups, and the other words."""
-    if not given:
-        return None, []
-    folder = next((word for word in given if os.path.isdir(word)), given[0])
-    return folder, [word for word in given if word is not folder]
 
 
 @app.command()

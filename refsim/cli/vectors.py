@@ -9,6 +9,7 @@ import typer
 
 from refsim.config import Choices
 from refsim.conformance.check import GroupResult, check_recording
+from refsim.conformance.golden import check_folder, is_golden, read_folder
 from refsim.conformance.vectors import read_recording
 
 from .output import print_document, print_table, progress_bar, verdict
@@ -22,14 +23,20 @@ def run(
     directory: str | None, groups: Sequence[str], choices: str, backend: str, json: bool
 ) -> int:
     """Check recorded vectors, report, and return the exit status."""
-    recording = read_recording(directory)
-    readings = Choices.aihwkit() if choices == "aihwkit" else Choices()
-    with progress_bar() as progress:
-        found = check_recording(recording, groups, readings, backend, progress=progress)
+    if directory is not None and is_golden(directory):
+        folder, choices = directory, "as named in each vector"
+        with progress_bar() as progress:
+            found = check_folder(read_folder(directory), groups, backend, progress)
+    else:
+        recording = read_recording(directory)
+        folder = str(recording.folder)
+        readings = Choices.aihwkit() if choices == "aihwkit" else Choices()
+        with progress_bar() as progress:
+            found = check_recording(recording, groups, readings, backend, progress=progress)
     passed = bool(found) and all(group.passed for group in found)
     if json:
         document = {
-            "directory": str(recording.folder),
+            "directory": folder,
             "choices": choices,
             "backend": backend,
             "passed": passed,

@@ -31,6 +31,7 @@ SUPPORTED_GROUPS: Final = (
     "g11_calibration",
     "g12_manual_custom",
     "g13_rpucuda",
+    "g14_lightning",
 )
 """The groups of the recorded vectors whose every case this version replays."""
 

@@ -19,6 +19,7 @@ from . import (
     replay_arrays,
     replay_calibration,
     replay_estimators,
+    replay_lightning,
     replay_manual,
     replay_quantised,
     replay_quantised_arrays,
@@ -62,6 +63,7 @@ KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
         "estimator": Kind(replay_estimators.replay_estimator, replay_estimators.INPUTS),
         "inference": Kind(replay_manual.replay_inference, replay_tile.INPUTS),
         "custom": Kind(replay_manual.replay_custom, replay_tile.INPUTS),
+        "max_input_size": Kind(replay_lightning.replay_lightning, replay_lightning.INPUTS),
     }
 )
 """Kinds of cases by the tile of the recipe or, without a recipe, by an entry that only they have."""

@@ -114,6 +114,11 @@ class Estimator:
         """How a copy is made, also in another process: the same estimator with a memory of its own."""
         return _made_again, (self._recipe, self.state())
 
+    @property
+    def method(self) -> Method:
+        """How ranges follow from data."""
+        return self._method
+
     @np.errstate(all="ignore")
     def range(self, x: Array) -> tuple[Array, Array]:
         """Lower and upper end of the range, as if the data came next.

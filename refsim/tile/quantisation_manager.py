@@ -145,11 +145,13 @@ class QuantisationManager:
 
     def begin(self, x: Array, training: bool) -> Pass:
         """The grid for a batch, without changing any state."""
-        state = self._state
-        estimates = state is RangeState.ESTIMATE or (
-            state is RangeState.ESTIMATE_TRAIN and training
+        return self._pass(x, self._state, self.estimates(training))
+
+    def estimates(self, training: bool) -> bool:
+        """Whether a pass in the present state estimates the range."""
+        return self._state is RangeState.ESTIMATE or (
+            self._state is RangeState.ESTIMATE_TRAIN and training
         )
-        return self._pass(x, state, estimates)
 
     def _pass(
         self, x: Array, state: RangeState, estimates: bool, counter: Scalar | None = None
@@ -208,10 +210,16 @@ class PeripheryManager(QuantisationManager):
 
     def scheduled(self, x: Array, training: bool, init_learning_after: int) -> Pass:
         """The grid for a batch by the schedule, without changing any state."""
+        return self._pass(x, *self.coming(training, init_learning_after))
+
+    def coming(
+        self, training: bool, init_learning_after: int
+    ) -> tuple[RangeState, bool, Scalar | None]:
+        """State of the next pass, whether it estimates the range, and the count after it; None: the count stays."""
         if not training:
             if self.initialised:
-                return self.begin(x, training)
-            return self._pass(x, RangeState.FIX, True, self._count())
+                return self._state, self.estimates(training), None
+            return RangeState.FIX, True, self._count()
         counter = self._count()
         state = RangeState.ESTIMATE_TRAIN
         if counter is not None:
@@ -220,7 +228,7 @@ class PeripheryManager(QuantisationManager):
             else:
                 counter = counter + np.float32(1)
                 state = RangeState.LEARN if counter > init_learning_after else state
-        return self._pass(x, state, state is RangeState.ESTIMATE_TRAIN, counter)
+        return state, state is RangeState.ESTIMATE_TRAIN, counter
 
     def commit(self, done: Pass) -> None:
         """Keep what a pass has estimated, its state and its count."""

@@ -7,32 +7,10 @@ import re
 import pytest
 
 from refsim import spec
-from tests.clauses import (
-    wrong_arrays,
-    wrong_core,
-    wrong_crossbar,
-    wrong_manual,
-    wrong_network,
-    wrong_numbers,
-    wrong_periphery,
-    wrong_quantisers,
-    wrong_ranges,
-)
+from refsim.conformance.mistakes import MISTAKES, Wrong
 from tests.clauses.checks import generated_checks_of, rejects, worked_checks_of
-from tests.clauses.wrong import Wrong
 
-WRONG = [
-    *wrong_numbers.WRONG,
-    *wrong_core.WRONG,
-    *wrong_crossbar.WRONG,
-    *wrong_periphery.WRONG,
-    *wrong_network.WRONG,
-    *wrong_arrays.WRONG,
-    *wrong_quantisers.WRONG,
-    *wrong_ranges.WRONG,
-    *wrong_manual.WRONG,
-]
-FIRST = {wrong.clause: wrong for wrong in reversed(WRONG)}
+FIRST = {wrong.clause: wrong for wrong in reversed(MISTAKES)}
 CLAUSE = re.compile(r"\[([A-Z]{2}-\d+)\]$")
 
 
@@ -42,7 +20,7 @@ def clauses() -> set[str]:
     return {found[1] for line in lines if (found := CLAUSE.search(line))}
 
 
-@pytest.mark.parametrize("wrong", WRONG, ids=str)
+@pytest.mark.parametrize("wrong", MISTAKES, ids=str)
 def test_worked_numbers_reject_a_wrong_writing(wrong: Wrong) -> None:
     assert any(rejects(check, wrong.ops) for check in worked_checks_of(wrong.clause))
 
@@ -57,5 +35,5 @@ def test_every_clause_has_wrong_writings() -> None:
 
 
 def test_a_wrong_writing_replaces_the_function_of_its_clause() -> None:
-    for wrong in WRONG:
+    for wrong in MISTAKES:
         assert f"[{wrong.clause}]" in (getattr(spec, wrong.name).__doc__ or "")

@@ -125,6 +125,11 @@ class Arithmetic:
         exact = (b.lo == b.hi) & (np.abs(np.frexp(b.lo)[0]) == 0.5)
         return Interval(np.where(exact, result.lo, wide.lo), np.where(exact, result.hi, wide.hi))
 
+    @property
+    def ratio_of_equals(self) -> Interval:
+        """A number over itself: 1, but for a reciprocal."""
+        return self.widened(point(1.0), 2) if self.profile.reciprocal else point(1.0)
+
     @staticmethod
     def clip(a: Interval, bound: Interval) -> Interval:
         """Values limited to plus and minus a bound."""

@@ -1,12 +1,14 @@
-"""The way back of the autograd tile on sets, term by term."""
+"""The way back on sets, term by term."""
 
 from __future__ import annotations
 
 import numpy as np
 
+from . import quantised_periphery
+from .core import shortcut
 from .flow import Flow
-from .forward import shortcut
 from .interval import Interval, Mask, hull, point, where
+from .manual_backward import manual_backward
 from .problem import Problem
 from .range_gradient import range_gradient
 from .sums import matrix_product, total
@@ -18,9 +20,10 @@ ZERO = point(0.0)
 
 def backward(p: Problem, flow: Flow, g: Interval) -> None:
     """Enter the sets of all stages of the way back; the flow holds those of the forward pass."""
-    rest = _through_periphery(p, flow, g)
-    kappa = flow.value("output_factor") if "output_factor" in flow else None
-    gz = rest if kappa is None else p.A.product(rest, kappa)
+    if p.manual is not None:
+        manual_backward(p, flow, _through_scales(p, flow, g))
+        return
+    gz, rest = _through_periphery(p, flow, g)
     gz = flow.add("PP-1", "core_output_gradient", gz)
     if shortcut(p, flow):
         _after_shortcut(p, flow)
@@ -29,7 +32,16 @@ def backward(p: Problem, flow: Flow, g: Interval) -> None:
     _through_range(p, flow, rest, dv)
 
 
-def _through_periphery(p: Problem, flow: Flow, g: Interval) -> Interval:
+def _through_periphery(p: Problem, flow: Flow, g: Interval) -> tuple[Interval, Interval]:
+    """Gradient of the core output, and what the range needs of that of the output."""
+    if p.quantised:
+        return quantised_periphery.through_periphery(p, flow, g)
+    rest = _through_scales(p, flow, g)
+    kappa = flow.value("output_factor") if "output_factor" in flow else None
+    return rest if kappa is None else p.A.product(rest, kappa), rest
+
+
+def _through_scales(p: Problem, flow: Flow, g: Interval) -> Interval:
     """Gradient before the learned output scale, and those of bias and output scale."""
     if p.bias is not None:
         flow.add("SU-3", "bias_gradient", total(p.A, g, axis=0))
@@ -54,8 +66,8 @@ def _after_shortcut(p: Problem, flow: Flow) -> None:
 def _through_product(p: Problem, flow: Flow, gz: Interval) -> Interval:
     """The way back through a perfect product."""
     _weight_gradient(p, flow, gz, flow.value("scaled_input"))
-    dv = matrix_product(p.A, gz, p.weight.T)
-    return flow.add("MV-3", "scaled_input_gradient", dv)
+    dv = p.transposed_product(gz)
+    return flow.add(p.transposed_clause, "scaled_input_gradient", dv)
 
 
 def _weight_gradient(p: Problem, flow: Flow, gm: Interval, d: Interval) -> None:
@@ -79,8 +91,8 @@ def _through_core(p: Problem, flow: Flow, gz: Interval) -> Interval:
     passed = t.magnitude <= p.adc.bound.lo, t.least_magnitude <= p.adc.bound.hi
     gm = flow.add("BP-1", "product_gradient", where(*passed, gm, ZERO))
     _weight_gradient(p, flow, gm, flow.value("converted_input"))
-    gd = matrix_product(A, gm, p.weight.T)
-    gd = flow.add("MV-3", "converted_input_gradient", gd)
+    gd = p.transposed_product(gm)
+    gd = flow.add(p.transposed_clause, "converted_input_gradient", gd)
     negative = flow.value("negative_mask")
     ga = where(negative.lo > 0, negative.hi > 0, A.product(gd, p.dac.factor), gd)
     passed = q.magnitude <= p.dac.bound.lo, q.least_magnitude <= p.dac.bound.hi
@@ -136,7 +148,7 @@ def _through_range(p: Problem, flow: Flow, rest: Interval, dv: Interval) -> None
         flow.add("IR-9", "input_gradient", dv)
         return
     d = flow.add("IR-9", "clipped_input_gradient", p.A.quotient(dv, p.r))
-    inside = p.x.magnitude <= np.abs(p.r.lo)
-    flow.add("IR-9", "input_gradient", where(inside, inside, d, ZERO))
+    sure, possible = (p.x.magnitude <= end for end in (p.r.least_magnitude, p.r.magnitude))
+    flow.add("IR-9", "input_gradient", where(sure, possible, d, ZERO))
     if p.range is not None and p.range.learned:
         range_gradient(p, flow, rest, dv, d)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -11,6 +12,9 @@ from refsim.errors import ShapeError
 
 from .interval import Floats, Interval, hull, point
 from .rounding import Margin
+
+if TYPE_CHECKING:
+    from .grid import Grid
 
 __all__ = ["Admissible", "Flow"]
 
@@ -32,6 +36,8 @@ class Flow:
     ----------
     given
         Stages of the implementation by name; what follows is judged from them.
+    grids
+        Grids that each quantiser may have had, by its name.
 
     Examples
     --------
@@ -45,6 +51,7 @@ class Flow:
     given: Mapping[str, Floats]
     found: dict[str, Admissible] = field(default_factory=dict)
     margins: list[Margin] = field(default_factory=list)
+    grids: dict[str, list[Grid]] = field(default_factory=dict)
 
     def add(self, clause: str, name: str, value: Interval) -> Interval:
         """Enter a set, and return what the next stage starts from."""

@@ -1,38 +1,24 @@
-"""Is this what a correct implementation may return? The verdict on a forward or backward pass of one tile."""
+"""Is this what a correct implementation may return? The verdict on a forward or backward pass of a tile or an array."""
 
 from __future__ import annotations
 
-import copy
 from collections.abc import Mapping
-from typing import Any
 
 import numpy as np
 
-from refsim.errors import InputError, ShapeError
-from refsim.tile import TorchInferenceTile
+from refsim.tile.array import TileModuleArray
+from refsim.tile.state import Tile
 
-from .backward import backward
-from .flow import Flow
-from .forward import forward
-from .interval import point
-from .problem import NOISE, Problem, arrays, problem
+from .array import array_backward, array_forward
+from .passes import GRADIENTS, backward_pass, by_stage, check_lead, forward_pass
 from .profile import FLOAT32, Profile
-from .report import Report, verdict
+from .report import Report
 
 __all__ = ["judge_backward", "judge_forward"]
 
-GRADIENTS = {
-    "input": "input_gradient",
-    "weight": "weight_gradient",
-    "bias": "bias_gradient",
-    "out_scaling_alpha": "out_scaling_gradient",
-    "input_range": "range_gradient",
-}
-"""The stage of each gradient by the name that the tile gives it."""
-
 
 def judge_forward(
-    tile: TorchInferenceTile,
+    tile: Tile | TileModuleArray,
     x: object,
     output: object,
     profile: Profile = FLOAT32,
@@ -56,7 +42,7 @@ def judge_forward(
         The noise that it used, for all that is switched on, as for ``tile.forward``.
     stages
         Intermediates of the implementation, named as in a trace: what follows is judged from them, so that the first
-        clause that breaks is found. ``input_range`` and ``effective_weight`` are taken as they are.
+        clause that breaks is found. Without its deviates a noisy ``effective_weight`` is taken as it is.
 
     Returns
     -------
@@ -68,7 +54,8 @@ def judge_forward(
     InputError, ShapeError
         If an array does not fit, or noise that is switched on is missing.
     StateError
-        If the pass depends on a range or a weight that only the implementation knows, or if a sum overflows.
+        If the pass depends on a weight that only the implementation knows, or if a sum overflows; a
+        :class:`~refsim.RangeError` if the range cannot be divided by.
 
     Examples
     --------
@@ -82,20 +69,17 @@ def judge_forward(
     >>> print(judge_forward(tile, [[0.6, 0.2]], [[1.5]]).first)
     VIOLATION PP-2 output[0, 0]: got 1.5, admissible 1.0, refsim returns 1.0 (the element)
     """
-    given = dict(stages or {})
-    given["output"] = output
+    given = {**(stages or {}), "output": output}
     with np.errstate(all="ignore"):
-        shown = arrays(given)
-        p = problem(tile, x, profile, noise, shown)
-        flow = Flow({name: shown[name] for name in shown if name != "output"})
-        forward(p, flow)
-        _check_lead(output, x, tile.out_size, "output")
-        expected = _expected(tile, x, p, noise, None)
-        return _report(p, flow, given, expected)
+        if isinstance(tile, TileModuleArray):
+            return array_forward(tile, x, profile, noise, given)
+        passed = forward_pass(tile, x, profile, noise, given)
+        check_lead(output, x, tile.out_size, "output")
+        return passed.report()
 
 
 def judge_backward(
-    tile: TorchInferenceTile,
+    tile: Tile | TileModuleArray,
     x: object,
     dy: object,
     gradients: Mapping[str, object],
@@ -103,13 +87,15 @@ def judge_backward(
     *,
     noise: Mapping[str, object] | None = None,
     stages: Mapping[str, object] | None = None,
+    before: Mapping[str, object] | None = None,
+    backward_noise: Mapping[str, object] | None = None,
 ) -> Report:
     """Whether a correct implementation may return these gradients after a forward pass, term by term.
 
     Parameters
     ----------
     tile, x, profile, noise
-        As for :func:`judge_forward`; gradients are those of this pass alone.
+        As for :func:`judge_forward`; gradients are those of this pass alone, unless ``before`` is given.
     dy
         ``(..., out)``, gradient of the loss with respect to the output.
     gradients
@@ -118,6 +104,11 @@ def judge_backward(
     stages
         Intermediates of both passes. Where a clip mask or a sign is ambiguous, sums are judged with and without
         the term; with ``rounded_input``, ``rounded_output`` and ``product`` nothing is ambiguous.
+    before
+        Gradients that the implementation had accumulated before this pass, by the names of ``gradients``. To these
+        the pass adds, and its result is rounded once more.
+    backward_noise
+        On the manual path the noise of the way back, as for its ``tile.backward``.
 
     Returns
     -------
@@ -143,73 +134,9 @@ def judge_backward(
     >>> print(strict.first)
     VIOLATION IR-4 range_rule_upper: got 0.0, admissible -1.0, refsim returns -1.0 (the element)
     """
-    given = dict(stages or {})
-    for name, value in gradients.items():
-        if name not in GRADIENTS:
-            raise InputError(f"gradients has the key {name!r}, allowed are {', '.join(GRADIENTS)}.")
-        given[GRADIENTS[name]] = value
     with np.errstate(all="ignore"):
-        shown = arrays(given)
-        p = problem(tile, x, profile, noise, shown)
-        results = set(GRADIENTS.values())
-        flow = Flow({name: shown[name] for name in shown if name not in results})
-        forward(p, flow)
-        ways = set(flow.found)
-        flow.margins.clear()
-        _check_lead(dy, x, tile.out_size, "dy")
-        g = p.A.format.rounded(np.asarray(dy, dtype=np.float64).reshape(len(p.x.lo), tile.out_size))
-        backward(p, flow, point(g))
-        expected = _expected(tile, x, p, noise, dy)
-        back = {name: value for name, value in given.items() if name not in ways}
-        return _report(p, flow, back, expected)
-
-
-def _check_lead(value: object, x: object, columns: int, name: str) -> None:
-    wanted = (*np.shape(np.asarray(x))[:-1], columns)
-    if np.shape(np.asarray(value)) != wanted:
-        raise ShapeError(f"{name} has shape {np.shape(np.asarray(value))}, allowed is {wanted}.")
-
-
-def _report(
-    p: Problem, flow: Flow, given: Mapping[str, object], expected: Mapping[str, Any]
-) -> Report:
-    """Verdicts on all stages that are given and that the tile has, in the order of the tile."""
-    found = [
-        verdict(each, _fitting(given[name], each.sets[0].lo, name), expected.get(name), p.A.format)
-        for name, each in flow.found.items()
-        if name in given
-    ]
-    return Report(p.A.profile.name, found, flow.margins)
-
-
-def _fitting(value: object, like: Any, name: str) -> Any:
-    shape = like.shape[-2:] if like.ndim == 3 else like.shape
-    array = np.asarray(value)
-    if array.size != int(np.prod(shape)):
-        raise ShapeError(f"{name} has shape {array.shape}, allowed is {shape}.")
-    return array
-
-
-def _expected(
-    tile: TorchInferenceTile,
-    x: object,
-    p: Problem,
-    noise: Mapping[str, object] | None,
-    dy: object | None,
-) -> dict[str, Any]:
-    """The stages of a copy of the tile, for the verdict that all bits agree."""
-    twin = copy.deepcopy(tile).eval()
-    twin.zero_grad()
-    twin.parameters["weight"][...] = p.weight.lo
-    stored = twin.value("input_range")
-    if stored is not None and p.r is not None:
-        stored[0] = p.r.lo[0]
-    used = {name: np.asarray((noise or {})[name]) for name in NOISE if name in p.noise}
-    _, trace = twin.forward(x, noise=used, trace=True)
-    found = {stage.name: stage.value for stage in trace}
-    if dy is not None:
-        dx, back = twin.backward(dy, trace=True)
-        found |= {stage.name: stage.value for stage in back}
-        results = {"input": dx, **twin.gradients}
-        found |= {GRADIENTS[name]: value for name, value in results.items()}
-    return found
+        if isinstance(tile, TileModuleArray):
+            options = profile, noise, stages or {}, before or {}, backward_noise
+            return array_backward(tile, x, dy, gradients, *options)
+        given = {**(stages or {}), **by_stage(gradients, "gradients", GRADIENTS)}
+        return backward_pass(tile, x, dy, profile, noise, given, before, backward_noise).report()

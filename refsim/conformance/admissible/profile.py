@@ -13,6 +13,7 @@ from refsim.errors import ConfigError
 __all__ = ["BINARY32", "BINARY64", "FLOAT32", "FLOAT64", "Format", "Profile", "float32_in_order"]
 
 Floats = NDArray[np.float64]
+DEVIATIONS = ("two-pass", "updating", "one-pass")
 
 
 @dataclass(frozen=True)
@@ -93,6 +94,10 @@ class Profile:
     spare
         Roundings that a term of the gradient of the range, or of the divisor of noise management, may have more
         than in the clause, because the derivative may be associated in another way.
+    deviation
+        Formulas of a standard deviation that are allowed: ``"two-pass"``, squares of the distances from the mean;
+        ``"updating"``, that or a running mean and sum of squares, element by element or in parts that are merged
+        (Welford, Chan); ``"one-pass"``, any of these or the sum of squares less the square of the sum.
 
     Raises
     ------
@@ -114,6 +119,7 @@ class Profile:
     operand: float = 0.0
     setting: int = 0
     spare: int = 4
+    deviation: str = "updating"
 
     def __post_init__(self) -> None:
         """Refuse what no arithmetic has."""
@@ -127,6 +133,10 @@ class Profile:
             raise ConfigError(
                 f"operand, setting and spare are {self.operand}, {self.setting} and {self.spare}, allowed are "
                 "fractions below 1 and integers from 0."
+            )
+        if self.deviation not in DEVIATIONS:
+            raise ConfigError(
+                f"deviation is {self.deviation!r}, allowed are {', '.join(map(repr, DEVIATIONS))}."
             )
 
     def reciprocals(self) -> Profile:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from . import quantised_periphery
 from .arithmetic import Arithmetic
 from .flow import Flow
 from .interval import Interval, booleans, hull, point, where
@@ -11,31 +12,22 @@ from .problem import Problem
 from .profile import BINARY32, Profile
 from .sums import total
 
-__all__ = ["range_gradient"]
+__all__ = ["clip_mask", "manual_range_gradient", "range_gradient"]
 
 
 def range_gradient(p: Problem, flow: Flow, rest: Interval, dv: Interval, d: Interval) -> None:
     """Enter the sets of the terms of the gradient of a learned range, and of their sum.
 
-    ``rest`` is the gradient before the learned output scale, ``dv`` that of the scaled and ``d`` that of the clipped
-    input.
+    ``rest`` is the gradient before the learned output scale, or that of a quantised factor, ``dv`` that of the scaled
+    and ``d`` that of the clipped input.
     """
     assert p.r is not None
     assert p.range is not None
     A, r, s = p.A, p.r, p.range
-    rule = _rule(p, flow, d)
-    grown = _grown(p, flow, rule) if s.grows else rule
-    c = flow.value("clipped_input")
-    inside = int(np.count_nonzero(c.magnitude < r.lo))
-    fraction = _share(A.profile, inside, c.lo.size)
-    if c.lo.size:
-        fraction = flow.add("IR-6", "unclipped_fraction", fraction)
-    decayed = grown
-    if s.decay > 0:
-        more = A.product_sum(A.setting(s.decay), r, grown)
-        theta = float(s.min_percentage)
-        decayed = where(fraction.lo > theta, fraction.hi > theta, more, grown)
-    decayed = flow.add("IR-7", "range_rule_with_decay", decayed)
+    c = _compared(p, flow)
+    rule = _rule(p, flow, c, d)
+    grown = _grown(p, flow, rule, clip_mask(p, flow)) if s.grows else rule
+    decayed = flow.add("IR-7", "range_rule_with_decay", _decayed(p, flow, c, grown))
     out, into = _sums(p, flow, rest, dv)
     residual = A.difference(out, A.quotient(into, r))
     if A.profile.fused and A.profile.reciprocal:
@@ -45,16 +37,47 @@ def range_gradient(p: Problem, flow: Flow, rest: Interval, dv: Interval, d: Inte
     flow.add("IR-8", "range_gradient", _all_terms(A, decayed, residual, out, into, r))
 
 
-def _rule(p: Problem, flow: Flow, d: Interval) -> Interval:
+def _compared(p: Problem, flow: Flow) -> Interval:
+    """What is compared with the range: clipped inputs; raw ones, which tell the same, where the range is not known."""
+    return p.x if p.uncertain_range else flow.value("clipped_input")
+
+
+def manual_range_gradient(p: Problem, flow: Flow, d: Interval, mask: Interval | None) -> None:
+    """Enter the sets of the gradient of the range on the manual path, whose rule looks at inputs before the clip."""
+    assert p.range is not None
+    rule = _rule(p, flow, p.x, d)
+    grown = _grown(p, flow, rule, mask) if p.range.grows else rule
+    found = _decayed(p, flow, p.x, grown)
+    flow.add("IR-7", "range_gradient", Interval(found.lo.reshape(-1), found.hi.reshape(-1)))
+
+
+def _decayed(p: Problem, flow: Flow, c: Interval, grown: Interval) -> Interval:
+    """The gradient with the decay, if enough inputs are inside the range."""
+    assert p.r is not None
+    assert p.range is not None
+    A, r, s = p.A, p.r, p.range
+    ends = [
+        int(np.count_nonzero(inside)) for inside in (c.magnitude < r.lo, c.least_magnitude < r.hi)
+    ]
+    fraction = hull(*(_share(A.profile, inside, c.lo.size) for inside in ends))
+    if c.lo.size:
+        fraction = flow.add("IR-6", "unclipped_fraction", fraction)
+    if s.decay <= 0:
+        return grown
+    more, theta = A.product_sum(A.setting(s.decay), r, grown), float(s.min_percentage)
+    return where(fraction.lo > theta, fraction.hi > theta, more, grown)
+
+
+def _rule(p: Problem, flow: Flow, c: Interval, d: Interval) -> Interval:
     """The sums at both edges, and the rule."""
     assert p.r is not None
     assert p.range is not None
-    A, r, c = p.A, p.r, flow.value("clipped_input")
+    A, r = p.A, p.r
     zero = point(np.zeros_like(d.lo))
     low = Interval(np.minimum(d.lo, 0), np.minimum(d.hi, 0))
     high = Interval(np.maximum(d.lo, 0), np.maximum(d.hi, 0))
-    upper = total(A, where(c.lo >= r.lo, c.hi >= r.lo, low, zero))
-    lower = total(A, where(c.hi <= -r.lo, c.lo <= -r.lo, high, zero))
+    upper = total(A, where(c.lo >= r.hi, c.hi >= r.lo, low, zero))
+    lower = total(A, where(c.hi <= -r.hi, c.lo <= -r.lo, high, zero))
     upper = flow.add("IR-4", "range_rule_upper", upper)
     lower = flow.add("IR-4", "range_rule_lower", lower)
     rule = A.difference(upper, lower)
@@ -62,23 +85,31 @@ def _rule(p: Problem, flow: Flow, d: Interval) -> Interval:
     return flow.add("IR-5", "range_rule", A.product(rule, A.setting(p.range.scale)))
 
 
-def _grown(p: Problem, flow: Flow, rule: Interval) -> Interval:
-    """The rule with the growth term of clipped outputs."""
-    assert p.range is not None
-    assert p.r is not None
+def clip_mask(p: Problem, flow: Flow) -> Interval | None:
+    """Enter which outputs count as clipped; None where there is no bound to tell."""
     mask = p.core.mask
     name = "core_output" if mask.inclusive else "rounded_output"
-    if p.core.perfect or not np.isfinite(mask.bound) or p.x.lo.size == 0:
-        return rule
+    if mask.inclusive and p.core.perfect:
+        name = "core_output" if "core_output" in flow else "product"
+    if not np.isfinite(mask.bound) or name not in flow:
+        return None
     value, bound = flow.value(name), p.A.setting(mask.bound)
     if mask.inclusive:
         sure, possible = value.least_magnitude >= bound.hi, value.magnitude >= bound.lo
     else:
         sure, possible = value.least_magnitude > bound.hi, value.magnitude > bound.lo
     flow.add("BP-3", "output_clip_mask", booleans(sure, possible))
-    clipped = flow.value("output_clip_mask")
-    count = p.x.lo.size if p.range.share_of_inputs else value.lo.size
-    ends = [count - int(m.sum()) for m in (clipped.hi, clipped.lo)]
+    return flow.value("output_clip_mask")
+
+
+def _grown(p: Problem, flow: Flow, rule: Interval, mask: Interval | None) -> Interval:
+    """The rule with the growth term of clipped outputs."""
+    assert p.range is not None
+    assert p.r is not None
+    if mask is None or p.x.lo.size == 0:
+        return rule
+    count = p.x.lo.size if p.range.share_of_inputs else mask.lo.size
+    ends = [count - int(m.sum()) for m in (mask.hi, mask.lo)]
     shares = [_share(p.A.profile, inside, count) for inside in ends]
     fraction = flow.add("IR-10", "unclipped_output_fraction", hull(*shares))
     theta, one = float(p.range.min_output_percentage), point(1.0)
@@ -99,9 +130,12 @@ def _share(profile: Profile, inside: int, count: int) -> Interval:
 def _sums(p: Problem, flow: Flow, rest: Interval, dv: Interval) -> tuple[Interval, Interval]:
     """Derivatives by the range as a factor of the output, and as a divisor of the input."""
     A, spare = p.A, p.A.profile.spare + 1
-    scaled = rest if p.scales is None else A.product(rest, p.scales)
-    z = flow.value("product" if p.core.perfect else "core_output")
-    out = total(A, A.exact_product(scaled, z), None, spare)
+    if p.quantised:
+        out = quantised_periphery.output_sum(p, rest)
+    else:
+        scaled = rest if p.scales is None else A.product(rest, p.scales)
+        z = flow.value("product" if p.core.perfect else "core_output")
+        out = total(A, A.exact_product(scaled, z), None, spare)
     into = total(A, A.exact_product(dv, flow.value("scaled_input")), None, spare)
     return flow.add("SU-2", "range_output_sum", out), flow.add("SU-2", "range_input_sum", into)
 

@@ -143,15 +143,25 @@ def verdict(found: Admissible, got: Any, expected: Any, digits: Format) -> Stage
     inside: Mask = np.zeros(rows, dtype=bool)
     for each in found.sets:
         inside = inside | each.contains(values)
+    inside = inside | (np.isnan(values) & _without(found, rows))
     same = np.zeros(rows, dtype=bool)
     if expected is not None and np.size(expected) == values.size:
         own = np.asarray(expected, dtype=np.float64).reshape(rows)
         same = (values == own) & (np.signbit(values) == np.signbit(own))
+        same = same | (np.isnan(values) & np.isnan(own))
     violations = int((~inside).sum())
     exact = int((inside & same).sum())
     example = _example(found, values, inside, expected, shape) if violations else None
     admissible = values.size - exact - violations
     return StageVerdict(found.clause, found.name, exact, admissible, violations, example, digits)
+
+
+def _without(found: Admissible, rows: tuple[int, ...]) -> Mask:
+    """Where there is no number at all, as in the parameters of a quantiser without a range."""
+    none: Mask = np.ones(rows, dtype=bool)
+    for each in found.sets:
+        none = none & np.isnan(each.flat.lo)
+    return none
 
 
 def _example(

@@ -9,7 +9,7 @@ import numpy as np
 from .arithmetic import Arithmetic
 from .interval import Floats, Interval, hull, point
 
-__all__ = ["Margin", "codes", "levels", "margin"]
+__all__ = ["Margin", "codes", "integers", "levels", "margin"]
 
 PIECES = 8
 
@@ -65,6 +65,11 @@ def codes(A: Arithmetic, level: Interval, step: Interval) -> Interval:
            [[1. ]]]), hi=array([[[0.5]],
            [[1. ]]]))
     """
+    return A.product(integers(level), step)
+
+
+def integers(level: Interval) -> Interval:
+    """Integers that levels may be rounded to, one piece each; one hull where there are very many."""
     first, last = np.rint(level.lo), np.rint(level.hi)
     count = last - first
     pieces = int(np.nanmin([np.nanmax(count, initial=0), PIECES - 1])) + 1
@@ -73,7 +78,7 @@ def codes(A: Arithmetic, level: Interval, step: Interval) -> Interval:
     lo = np.where(number <= count, first + number, np.nan)
     hi = np.where(many, np.where(number == 0, last, np.nan), lo)
     lo = np.where(many, np.where(number == 0, first, np.nan), lo)
-    return A.product(Interval(lo, hi), step)
+    return Interval(lo, hi)
 
 
 def margin(stage: str, level: Interval) -> Margin:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,13 +11,14 @@ from .arithmetic import Arithmetic
 from .interval import Floats, Interval, outward
 from .profile import BINARY64, Profile
 
-__all__ = ["matrix_product", "total"]
+__all__ = ["matrix_product", "own_error", "sample_product", "total"]
 
+Contraction = Callable[[Floats, Floats], Floats]
 OWN = BINARY64.unit
 CHUNK = 2**22
 
 
-def _own(n: int) -> float:
+def own_error(n: int) -> float:
     """Bound of the relative error of a float64 sum of ``n`` products, and some more for what is done with it."""
     return (n + 4) * OWN / (1 - (n + 4) * OWN)
 
@@ -33,10 +35,10 @@ def total(A: Arithmetic, a: Interval, axis: int | None = None, roundings: int = 
     [1.0, 1.0000001192092896]
     """
     n = a.lo.size if axis is None else a.lo.shape[axis]
-    magnitude = a.magnitude.sum(axis=axis) * (1 + 2 * _own(n))
+    magnitude = a.magnitude.sum(axis=axis) * (1 + 2 * own_error(n))
     roundings = max(n - 1, 0) + roundings
-    bound = (A.profile.gamma(roundings) + _own(n)) * magnitude + n * A.format.least
-    bound = bound * (1 + 2 * _own(4))
+    bound = (A.profile.gamma(roundings) + own_error(n)) * magnitude + n * A.format.least
+    bound = bound * (1 + 2 * own_error(4))
     lo, hi = a.lo.sum(axis=axis), a.hi.sum(axis=axis)
     return A.rounded(_around(lo, hi, bound, _exact_total(A, a, magnitude)))
 
@@ -63,25 +65,43 @@ def matrix_product(A: Arithmetic, a: Interval, b: Interval) -> Interval:
     >>> matrix_product(Arithmetic(FLOAT32), point([[0.5, 3.0]]), point([[1.0, 0.25]]))
     Interval(lo=array([[1.25]]), hi=array([[1.25]]))
     """
+    return _product(A, a, b, lambda x, y: x @ y.T)
+
+
+def sample_product(A: Arithmetic, a: Interval, b: Interval) -> Interval:
+    """Products of each row of ``a`` with the rows of a matrix of its own, ``b`` of shape ``(N, O, K)``.
+
+    >>> from refsim.conformance.admissible import FLOAT32, Arithmetic
+    >>> from refsim.conformance.admissible.interval import point
+    >>> sample_product(Arithmetic(FLOAT32), point([[0.5], [2.0]]), point([[[1.0]], [[3.0]]]))
+    Interval(lo=array([[0.5],
+           [6. ]]), hi=array([[0.5],
+           [6. ]]))
+    """
+    return _product(A, a, b, lambda x, y: (y @ x[:, :, None])[:, :, 0])
+
+
+def _product(A: Arithmetic, a: Interval, b: Interval, contracted: Contraction) -> Interval:
+    """Products by midpoints and radii."""
     profile, K = A.profile, a.lo.shape[1]
     (am, ar), (bm, br) = _middle(a, profile.operand), _middle(b, profile.operand)
-    center, size = am @ bm.T, np.abs(am) @ np.abs(bm).T
+    center, size = contracted(am, bm), contracted(np.abs(am), np.abs(bm))
     radius = np.zeros_like(center)
     if ar.any():
-        radius = radius + ar @ (np.abs(bm) + br).T
+        radius = radius + contracted(ar, np.abs(bm) + br)
     if br.any():
-        radius = radius + np.abs(am) @ br.T
-    grow = 1 + 2 * _own(K)
+        radius = radius + contracted(np.abs(am), br)
+    grow = 1 + 2 * own_error(K)
     radius, size = radius * grow, size * grow
     magnitude = (size + radius) * grow
     error = profile.gamma(K) * magnitude
     if profile.lanes is not None:
         error = np.minimum(error, _error_in_order(profile, am, bm, magnitude, radius))
-    error, own = error + K * A.format.least, _own(K) * size + K * 2.0**-1074
+    error, own = error + K * A.format.least, own_error(K) * size + K * 2.0**-1074
     exact, own_exact = _exact(A, am, ar, bm, br, magnitude)
     bound = np.where(exact, 0.0, error) + np.where(own_exact, 0.0, own) + radius
-    bound = np.where(bound > 0, np.nextafter(bound * grow, np.inf), 0.0)
-    return A.rounded(_around(center, center, bound, bound == 0))
+    bound = np.where(bound == 0, 0.0, np.nextafter(bound * grow, np.inf))
+    return A.rounded(_around(center, center, bound, (bound == 0) & np.isfinite(center)))
 
 
 def _around(lo: Any, hi: Any, bound: Any, sharp: Any) -> Interval:
@@ -133,18 +153,21 @@ def _error_in_order(
     assert profile.lanes is not None
     K = am.shape[1]
     lanes = min(profile.lanes, max(K, 1))
-    rows = max(1, CHUNK // max(1, K * len(bm)))
-    nodes = [_node_sizes(am[i : i + rows], bm, lanes) for i in range(0, len(am), rows)]
+    rows, own = max(1, CHUNK // max(1, K * bm.shape[-2])), bm.ndim == 3
+    starts = range(0, len(am), rows)
+    nodes = [
+        _node_sizes(am[i : i + rows], bm[i : i + rows] if own else bm[None], lanes) for i in starts
+    ]
     sizes = np.concatenate(nodes) if nodes else np.zeros_like(magnitude)
-    below = profile.gamma(K) * magnitude + radius + _own(K) * magnitude
+    below = profile.gamma(K) * magnitude + radius + own_error(K) * magnitude
     steps = K + 2 * lanes
-    bound = profile.accumulator.unit * (sizes * (1 + 2 * _own(K)) + magnitude + steps * below)
-    return np.asarray(bound * (1 + 2 * _own(8)))
+    bound = profile.accumulator.unit * (sizes * (1 + 2 * own_error(K)) + magnitude + steps * below)
+    return np.asarray(bound * (1 + 2 * own_error(8)))
 
 
 def _node_sizes(am: Floats, bm: Floats, lanes: int) -> Floats:
     """Sums of the magnitudes of all partial sums in the order of so many lanes."""
-    terms = am[:, None, :] * bm[None, :, :]
+    terms = am[:, None, :] * bm
     N, O, K = terms.shape
     steps = -(-K // lanes)
     padded = np.zeros((N, O, steps * lanes))

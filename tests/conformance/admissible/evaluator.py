@@ -60,6 +60,31 @@ class Float32:
             pool = [p for k, p in enumerate(pool) if k not in (i, j)] + [merged]
         return pool[0]
 
+    def std(self, x: Array) -> Array:
+        """A standard deviation in two passes, or from running means of parts that are merged."""
+        x = x.ravel()
+        count = F(x.size - 1)
+        if self.rng.random() < 0.5:
+            mean = self.div(self.total(list(x)), F(x.size))
+            squares = self.total([(v - mean) * (v - mean) for v in x])
+        else:
+            parts = [(1, v, F(0)) for v in x]
+            while len(parts) > 1:
+                i, j = self.rng.choice(len(parts), 2, replace=False)
+                i = 0 if self.rng.random() < 0.5 and j else i
+                merged = self.merged(parts[i], parts[j])
+                parts = [merged, *(p for k, p in enumerate(parts) if k not in (i, j))]
+            squares = parts[0][2]
+        return np.sqrt(self.div(squares, count))
+
+    @staticmethod
+    def merged(a: Array, b: Array) -> Array:
+        """Number, mean and sum of squares of two parts, the larger one first."""
+        (n, mean, squares), (m, other, more) = sorted((a, b), key=lambda part: -part[0])
+        step = other - mean
+        share = F(m) / F(n + m)
+        return n + m, mean + step * share, squares + more + step * step * F(n) * share
+
     def dots(self, a: Array, b: Array) -> Array:
         """``a @ b.T``, one order for all elements."""
         K = a.shape[1]
@@ -153,16 +178,26 @@ class Tile:
 
     def backward(self, g: Array) -> dict[str, Array]:
         """All gradients; without noise management, whose divisor has a derivative of its own."""
-        o, io, r = self.ops, self.config.forward, self.r
-        x, c, v, q, before, d, m, t, z, sigma, back = self.kept
         found: dict[str, Array] = {}
+        gz, rest = self.through_periphery(g, found)
+        dv, du = self.through_core(gz, found)
+        found["input_range"] = self.range_gradient(self.output_sum(rest), dv, du)
+        return found
+
+    def through_periphery(self, g: Array, found: dict[str, Array]) -> tuple[Array, Array]:
+        """Gradient of the core output, and what the range needs of that of the output."""
+        o, rest = self.ops, g
         if self.bias is not None:
             found["bias"] = o.total(list(g))
-        rest = g
         if self.a is not None:
             found["out_scaling_alpha"] = o.total(list(g * self.scaled))
             rest = g * self.a
-        gz = rest * (r if self.s is None else r * self.s)
+        return rest * (self.r if self.s is None else self.r * self.s), rest
+
+    def through_core(self, gz: Array, found: dict[str, Array]) -> tuple[Array, Array]:
+        """Gradients of the scaled and of the unclipped input."""
+        o, io, r = self.ops, self.config.forward, self.r
+        x, _, _, q, before, d, m, t, _, sigma, back = self.kept
         gm = gz * back
         gm = np.where(m < 0, gm * F(1 - io.out_asymmetry), gm)
         gm = np.where(np.abs(t) <= F(io.out_bound), gm, F(0))
@@ -175,21 +210,22 @@ class Tile:
         dv = np.where(np.abs(q) <= F(io.inp_bound), gd, F(0)) * sigma
         du = o.div(dv, r)
         found["input"] = np.where(np.abs(x) <= abs(r), du, F(0))
-        found["input_range"] = self.range_gradient(c, v, z, rest, dv, du)
-        return found
+        return dv, du
 
-    def range_gradient(
-        self, c: Array, v: Array, z: Array, rest: Array, dv: Array, du: Array
-    ) -> Array:
+    def output_sum(self, rest: Array) -> Array:
+        """Derivative by the range as a factor of the output."""
+        scaled = rest if self.s is None else rest * self.s
+        return self.ops.total(list((scaled * self.kept[8]).ravel()))
+
+    def range_gradient(self, out: Array, dv: Array, du: Array) -> Array:
         o, r, p = self.ops, self.r, self.config.pre_post.input_range
+        c, v = self.kept[1:3]
         upper = o.total(list(np.minimum(np.where(c >= r, du, F(0)), F(0)).ravel()))
         lower = o.total(list(np.maximum(np.where(c <= -r, du, F(0)), F(0)).ravel()))
         rule = (upper - lower) * (r if p.gradient_relative else F(1)) * F(p.gradient_scale)
         inside = np.mean(np.abs(c) < r, dtype=F)
         if p.decay > 0 and inside > F(p.input_min_percentage):
             rule = o.muladd(F(p.decay), r, rule)
-        scaled = rest if self.s is None else rest * self.s
-        out = o.total(list((scaled * z).ravel()))
         if o.rng.random() < 0.5:
             into = o.div(o.total(list((dv * v).ravel())), r)
         else:

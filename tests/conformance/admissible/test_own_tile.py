@@ -16,6 +16,7 @@ from refsim.conformance.admissible import (
     float32_in_order,
     judge_backward,
     judge_forward,
+    judge_state,
 )
 from tests.strategies import dtypes
 from tests.tile.cases import Case, cases
@@ -38,8 +39,10 @@ def last(trace: Any) -> dict[str, Any]:
     return {stage.name: stage.value for stage in trace}
 
 
-def passes(case: Case) -> tuple[Any, Any, Any, dict[str, Any], Any, dict[str, Any]]:
-    """A tile before its pass, the trace of both passes, and all gradients."""
+def passes(
+    case: Case,
+) -> tuple[Any, dict[str, Any], Any, Any, dict[str, Any], Any, dict[str, Any]]:
+    """A tile before its pass, its state after it, the trace of both passes, and all gradients."""
     tile = case.tile("spec")
     x, g = case.batches[0]
     try:
@@ -48,19 +51,21 @@ def passes(case: Case) -> tuple[Any, Any, Any, dict[str, Any], Any, dict[str, An
             dx, back = tile.backward(g, trace=True)
     except (rs.StateError, rs.ConfigError):
         assume(False)
-    before = case.tile("spec")
+    before, after = case.tile("spec"), dict(tile.state_dict())
     stages = last(ahead)
-    assume(stages["effective_weight"].ndim == 2)
     gradients = {"input": dx, **tile.gradients}
-    return before, y, ahead, stages, last(back), gradients
+    return before, after, y, ahead, stages, last(back), gradients
 
 
 @given(case=dtypes.flatmap(lambda T: cases(T, count=1)))
 def test_every_stage_of_the_own_tile_is_exact(case: Case) -> None:
     x, g = case.batches[0]
-    tile, y, ahead, stages, back, gradients = passes(case)
+    tile, after, y, ahead, stages, back, gradients = passes(case)
     for profile in PROFILES[case.T]:
         options = {"profile": profile, "noise": ahead.noise}
+        report = judge_state(tile, x, after, **options)
+        assert report.passed, report
+        assert all(stage.exact == stage.total for stage in report.stages), report
         report = judge_forward(tile, x, y, stages=stages, **options)
         assert report.passed, report
         assert all(stage.exact == stage.total for stage in report.stages), report
@@ -72,10 +77,10 @@ def test_every_stage_of_the_own_tile_is_exact(case: Case) -> None:
 @given(case=dtypes.flatmap(lambda T: cases(T, count=1)))
 def test_the_results_of_the_own_tile_are_admissible_without_its_stages(case: Case) -> None:
     x, g = case.batches[0]
-    tile, y, ahead, stages, _, gradients = passes(case)
-    known = {name: stages[name] for name in ("input_range", "effective_weight") if name in stages}
+    tile, after, y, ahead, _, _, gradients = passes(case)
     for profile in PROFILES[case.T]:
-        options = {"profile": profile, "noise": ahead.noise, "stages": known}
+        options = {"profile": profile, "noise": ahead.noise}
+        assert judge_state(tile, x, after, **options).passed
         report = judge_forward(tile, x, y, **options)
         assert report.passed, report
         report = judge_backward(tile, x, g, gradients, **options)

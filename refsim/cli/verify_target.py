@@ -1,0 +1,141 @@
+"""``refsim verify TARGET``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import Any
+
+import typer
+
+from refsim import __version__
+from refsim.config.atomic import write_atomically
+from refsim.conformance.adapters.capabilities import Capabilities
+from refsim.conformance.adapters.profile_table import profile_from
+from refsim.conformance.adapters.target import load_target
+from refsim.conformance.admissible import Profile
+from refsim.conformance.kit import Outcome, Session, verify_target
+from refsim.conformance.kit.phases import PHASES
+from refsim.conformance.kit.report import (
+    document,
+    finding_lines,
+    junit,
+    keep_findings,
+    replayed_case,
+)
+from refsim.errors import InputError
+
+from .output import print_document, print_table, progress_bar, verdict
+
+__all__ = ["Options", "run_target"]
+
+
+@dataclass(frozen=True)
+class Options:
+    """The options of the command, see ``refsim verify --help``."""
+
+    seed: int
+    max_examples: int
+    seconds: float | None
+    phases: tuple[str, ...]
+    only: tuple[str, ...]
+    profile: str | None
+    replay: str | None
+    findings: str
+    junit: str | None
+    in_process: bool
+    timeout: float | None
+    json: bool
+
+
+def run_target(text: str, options: Options) -> int:
+    """Verify a target, report, and return the exit status."""
+    with _loaded(text, options) as (target, declared), progress_bar() as progress:
+        if options.replay is not None:
+            case = replayed_case(options.replay, options.findings)
+            outcome = Session(target, declared, options.seed).replay(case)
+        else:
+            outcome = verify_target(
+                target,
+                declared,
+                seed=options.seed,
+                max_examples=options.max_examples,
+                seconds=options.seconds,
+                phases=options.phases or PHASES,
+                only=options.only,
+                progress=progress,
+            )
+    if options.replay is None:
+        keep_findings(outcome, options.findings)
+    if options.junit is not None:
+        write_atomically(options.junit, junit(outcome))
+    if options.json:
+        print_document(document(outcome))
+    else:
+        _show(outcome, text)
+    return 0 if outcome.passed else 1
+
+
+@contextmanager
+def _loaded(text: str, options: Options) -> Iterator[tuple[Any, Capabilities]]:
+    """The target and what it declares; its process, if it has one, ends with the block."""
+    target, declared = load_target(text, in_process=options.in_process, timeout=options.timeout)
+    if options.profile is not None:
+        declared = replace(declared, profile=_profile(options.profile))
+    try:
+        yield target, declared
+    finally:
+        if hasattr(target, "close_process"):
+            target.close_process()
+
+
+def _profile(text: str) -> Profile:
+    """The profile of a name, with reciprocals if the name says so."""
+    base, comma, freedom = text.partition(", ")
+    if comma and freedom != "reciprocals":
+        raise InputError(f"--profile is {text!r}, behind the comma only reciprocals is allowed.")
+    return profile_from({"base": base, "reciprocal": True} if comma else base)
+
+
+def _show(outcome: Outcome, text: str) -> None:
+    declared = outcome.capabilities
+    typer.echo(
+        f"refsim {__version__}, seed {outcome.seed}: {declared.name}, {declared.profile.name}. "
+        f"{', '.join(f'{count} {phase}' for phase, count in outcome.cases.items())}.\n"
+    )
+    if outcome.rows:
+        print_table(
+            ("Clause", "Cases", "Exact", "Admissible", "Violations"),
+            [
+                (row.clause, row.cases, row.exact, row.admissible, row.violations)
+                for _, row in sorted(outcome.rows.items(), key=lambda item: _order(item[0]))
+            ],
+        )
+        typer.echo()
+    _notes(outcome)
+    for finding in outcome.findings:
+        for line in finding_lines(finding, text):
+            typer.echo(line)
+        typer.echo()
+    verdict(outcome.passed, outcome.sentence())
+
+
+def _order(clause: str) -> tuple[str, int]:
+    family, _, number = clause.partition("-")
+    return family, int(number or 0)
+
+
+def _notes(outcome: Outcome) -> None:
+    """Ambiguous codes, refused cases and waivers."""
+    for stage, (ambiguous, codes) in outcome.ambiguous.items():
+        if ambiguous:
+            typer.echo(
+                f"{stage}: {ambiguous} of {codes} codes have more than one admissible value."
+            )
+    for reason, count in outcome.refused.most_common(5):
+        typer.echo(f"{count} cases are not supported: {reason.rstrip('.')}.")
+    for waiver, finding in outcome.waived:
+        typer.echo(f"Waived, {waiver.reason.rstrip('.')}: {finding}.")
+    for waiver in outcome.stale:
+        typer.echo(f"The waiver of {waiver.clause} is not needed any more: nothing fell under it.")

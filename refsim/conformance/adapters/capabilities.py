@@ -1,0 +1,68 @@
+"""What an implementation declares: its arithmetic, what it can do, its choices, and known deviations."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from refsim.config import Choices
+from refsim.conformance.admissible import FLOAT32, Profile
+from refsim.conformance.cases import FEATURES
+
+__all__ = ["DEFAULT_FEATURES", "Capabilities", "Waiver"]
+
+DEFAULT_FEATURES = frozenset(FEATURES) - {
+    "noise",
+    "float64",
+    "checkpoint",
+    "output_clipping",
+    "quantised_tile",
+    "quantised_periphery",
+    "asymmetric_periphery",
+    "learned_quantisers",
+    "output_quantiser",
+    "inference_tile",
+    "custom_tile",
+    "floating_point_tile",
+}
+"""What an implementation of the autograd tile is taken to have unless it says otherwise."""
+
+
+@dataclass(frozen=True)
+class Waiver:
+    """A known deviation that is not counted as a failure.
+
+    Parameters
+    ----------
+    clause
+        The clause that is not kept, ``"IR-8"``, or one stage of it, ``"IR-8 range_residual"``.
+    reason
+        Why, in a sentence; it is printed with the report.
+    """
+
+    clause: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Capabilities:
+    """What an implementation declares.
+
+    Parameters
+    ----------
+    name
+        Its name, for reports.
+    profile
+        Its arithmetic.
+    features
+        What it has, of :data:`~refsim.conformance.cases.FEATURES`; cases that ask for more are left out.
+    choices
+        Which reading it follows where there are two.
+    waivers
+        Known deviations.
+    """
+
+    name: str = "implementation"
+    profile: Profile = FLOAT32
+    features: frozenset[str] = DEFAULT_FEATURES
+    choices: Choices = field(default_factory=Choices)
+    waivers: tuple[Waiver, ...] = ()

@@ -1,0 +1,285 @@
+"""The verdict on a recording: every step judged from the implementation's own state before it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any, Final
+
+import numpy as np
+
+from refsim.conformance.admissible import (
+    FLOAT32,
+    Profile,
+    Report,
+    judge_backward,
+    judge_forward,
+    judge_state,
+    judge_update,
+)
+from refsim.conformance.cases import Case, Step
+from refsim.errors import InputError, RangeWarning, RefsimError, ShapeError, StateError
+from refsim.tile.state_dict import RANDOM_STATE
+
+from .budget import FlipBudget
+from .finding import STATE, Finding
+from .play import Observation, Recording
+from .reference import Reference, anchored, passes
+
+__all__ = ["Verdict", "judge"]
+
+GRADIENTS: Final = {
+    "input": "IR-9",
+    "weight": "MV-4",
+    "bias": "SU-3",
+    "input_range": "IR-8",
+    "out_scaling_alpha": "PP-3",
+}
+"""The clause of each gradient, where the gradient is missing."""
+
+
+@dataclass
+class Verdict:
+    """What was found in a recording.
+
+    Parameters
+    ----------
+    findings
+        In order; empty for a right implementation.
+    reports
+        The sets that everything was compared with, for each step.
+    judged
+        Number of steps judged.
+    clauses
+        The clauses that took part.
+    """
+
+    findings: list[Finding] = field(default_factory=list)
+    reports: list[Report] = field(default_factory=list)
+    judged: int = 0
+    clauses: set[str] = field(default_factory=set)
+
+    @property
+    def first(self) -> Finding | None:
+        """The first finding."""
+        return self.findings[0] if self.findings else None
+
+
+def judge(
+    recording: Recording, profile: Profile = FLOAT32, flips: FlipBudget | None = None
+) -> Verdict:
+    """Whether an implementation did what a right one may do.
+
+    Parameters
+    ----------
+    recording
+        A case, and what the implementation did in it.
+    profile
+        The arithmetic that it declares.
+    flips
+        A budget in which flips of codes are counted.
+
+    Returns
+    -------
+    Verdict
+        The findings in order, and the sets of values that are admissible. A step for which nothing is defined (a sum
+        overflows, a range of 0) ends the verdict without a finding.
+    """
+    verdict = Verdict()
+    with np.errstate(all="ignore"), warnings.catch_warnings():
+        warnings.simplefilter("ignore", RangeWarning)
+        _Judge(recording.case, profile, verdict, flips).run(recording)
+    return verdict
+
+
+class _Judge:
+    """The verdict on one recording as it grows."""
+
+    def __init__(
+        self, case: Case, profile: Profile, verdict: Verdict, flips: FlipBudget | None
+    ) -> None:
+        self.case, self.profile, self.verdict, self.flips = case, profile, verdict, flips
+        self.tile = case.tile()
+        self.expected: Mapping[str, Any] = self.tile.state_dict()
+        self.carried: Mapping[str, Any] = {}
+        self.velocity: Any = None
+        self.pending: list[Any] = []
+        self.number = 0
+
+    def run(self, recording: Recording) -> None:
+        for number, seen in enumerate(recording.observations):
+            self.number = number
+            if not self._step(self.case.steps[number], seen):
+                return
+        if recording.failure is not None:
+            self.number = len(recording.observations)
+            if self.number < len(self.case.steps) and not self._defined():
+                return
+            failure = recording.failure
+            self._found("target", failure.kind, failure.kind, failure.text)
+
+    def _defined(self) -> bool:
+        """Whether the step that the implementation failed in has a right answer."""
+        step = self.case.steps[self.number]
+        return passes(self.tile, step) is not None
+
+    def _found(self, clause: str, stage: str, kind: str, text: str) -> None:
+        self.verdict.findings.append(Finding(self.case, self.number, clause, stage, kind, text))
+
+    def _step(self, step: Step, seen: Observation) -> bool:
+        """Judge a step; False if what follows cannot be judged."""
+        self._handed_over(step, seen)
+        try:
+            self.tile = anchored(self.case, seen.before, self.tile).train(step.training)
+        except RefsimError as error:
+            self._found(STATE, "before", "violation", str(error))
+            return False
+        reference = passes(self.tile, step)
+        if reference is None:
+            return False
+        self.verdict.judged += 1
+        self.verdict.clauses |= reference.clauses
+        self.pending = self.pending + reference.pending
+        for report in self._reports(step, seen, reference):
+            self._enter(report)
+        if self.flips is not None and not self.verdict.findings:
+            self.flips.count(self.tile, self.case, seen, reference)
+        self._advance(seen, reference)
+        return True
+
+    def _handed_over(self, step: Step, seen: Observation) -> None:
+        """The state before a step is the one after the step before."""
+        for name, value in seen.before.items():
+            if name in self.expected and not _equal(value, self.expected[name]):
+                how = (
+                    "after it was saved and loaded"
+                    if step.reload
+                    else ("as created" if self.number == 0 else "when nothing may change it")
+                )
+                text = f"{name} is {_shown(value)} {how}, allowed is {_shown(self.expected[name])}"
+                self._found(STATE, name, "violation", text)
+
+    def _reports(self, step: Step, seen: Observation, reference: Reference) -> Iterator[Report]:
+        """The sets of everything that the implementation showed in a step."""
+        given: dict[str, Any] = {
+            "noise": step.noise,
+            "stages": _known(seen.stages, reference.stages),
+        }
+        checks: list[Callable[[], Report]] = [
+            partial(judge_forward, self.tile, step.x, seen.output, self.profile, **given),
+            partial(
+                judge_state,
+                self.tile,
+                step.x,
+                self._entries(step, seen.passed, reference),
+                self.profile,
+                **given,
+            ),
+        ]
+        if step.dy is not None and reference.gradients is not None:
+            gradients = self._gradients(seen.gradients or {}, reference.gradients)
+            arguments = self.tile, step.x, step.dy, gradients, self.profile
+            checks.append(partial(judge_backward, *arguments, before=self.carried, **given))
+        if seen.after is not None:
+            checks.append(partial(self._updated, seen))
+        for check in checks:
+            try:
+                yield check()
+            except (InputError, ShapeError) as error:
+                self._found("target", "malformed", "malformed", str(error))
+            except StateError:
+                continue  # nothing is defined here
+
+    def _entries(
+        self, step: Step, shown: Mapping[str, Any], reference: Reference
+    ) -> dict[str, Any]:
+        """The entries of a state that are judged: those that refsim has, and has set."""
+        own = {
+            name: value
+            for name, value in reference.state.items()
+            if not np.isnan(value).any() and (step.dy is None or not name.startswith("backward_"))
+        }
+        return {
+            name: value for name, value in shown.items() if name in own.keys() - {*RANDOM_STATE}
+        }
+
+    def _gradients(self, got: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+        """The gradients that can be judged; those that must be there and are not are findings."""
+        for name in own:
+            if name not in got:
+                clause = GRADIENTS.get(name, "QU-12")
+                self._found(
+                    clause, f"{name}_gradient", "missing", f"there is no gradient of {name}"
+                )
+        fixed = self.tile.value("input_range") if "input_range" not in own else None
+        if fixed is not None and np.any(got.get("input_range", 0)):
+            text = f"a range that is not learned has the gradient {_shown(got['input_range'])}"
+            self._found("IR-8", "range_gradient", "violation", text)
+        return {name: value for name, value in got.items() if name in own}
+
+    def _updated(self, seen: Observation) -> Report:
+        assert seen.after is not None
+        tile = anchored(self.case, seen.passed, self.tile)
+        if self.pending:
+            tile.pending = self.pending
+        gradients = {
+            k: v for k, v in (seen.gradients or {}).items() if k != "input"
+        } or self.carried
+        report, self.velocity = judge_update(
+            tile,
+            gradients,
+            {name: a for name, a in seen.after.items() if _is_set(tile.value(name))},
+            self.profile,
+            settings=self.case.sgd,
+            velocity=self.velocity,
+        )
+        return report
+
+    def _enter(self, report: Report) -> None:
+        self.verdict.reports.append(report)
+        for stage in report.stages:
+            if stage.violations:
+                text = str(stage).split(": ", 1)[1]
+                self._found(stage.clause, stage.name, "violation", text)
+
+    def _advance(self, seen: Observation, reference: Reference) -> None:
+        """What the next step starts from."""
+        after = seen.passed if seen.after is None else seen.after
+        if seen.after is not None:
+            self.carried, self.pending = {}, []
+        elif seen.gradients is not None:
+            self.carried = {k: v for k, v in seen.gradients.items() if k != "input"}
+        with suppress(RefsimError):  # the next step says so
+            self.tile = anchored(self.case, {**reference.state, **seen.passed, **after}, self.tile)
+        self.expected = after
+
+
+def _is_set(value: Any) -> bool:
+    """Whether an entry exists and has a value; quantisers that saw no data have none."""
+    return value is not None and not np.isnan(value).any()
+
+
+def _equal(got: Any, wanted: Any) -> bool:
+    return np.size(got) == np.size(wanted) and np.array_equal(
+        np.ravel(got), np.ravel(wanted), equal_nan=True
+    )
+
+
+def _shown(value: Any) -> str:
+    """An array in a sentence."""
+    array = np.asarray(value)
+    if array.size > 4:
+        return f"an array of {array.size} numbers that begins with {_shown(array.ravel()[:3])}"
+    return str(array.tolist())
+
+
+def _known(stages: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
+    """Stages that refsim has too, and whose form fits; others are for the implementation's own use."""
+    return {
+        name: value
+        for name, value in stages.items()
+        if name in own and np.size(value) == np.size(own[name])
+    }

@@ -1,0 +1,90 @@
+"""What a verification plays: golden examples, generated cases, long sequences, and laws."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any, Final
+
+from refsim.conformance.cases import Case
+from refsim.conformance.cases.generate import generated_cases
+
+from .diagnosis import Failure
+from .finding import Finding
+from .play import Recording
+
+if TYPE_CHECKING:
+    from refsim.conformance.laws import LawResult
+
+    from .verify import Session
+
+__all__ = ["PHASES", "phase_cases"]
+
+PHASES: Final = ("examples", "generated", "stateful", "laws")
+LENGTH: Final = (1, 4)
+LONG: Final = (6, 14)
+PER_LAW: Final = 20
+"""One case of each law for so many generated cases."""
+SEQUENCES: Final = 10
+"""One long sequence for so many generated cases."""
+
+Item = tuple[int, int | None, Case | Failure | None]
+
+
+def phase_cases(phase: str, session: Session, count: int) -> Iterator[Item]:
+    """What a phase plays; on a target that only has recordings, those in the first phase.
+
+    Yields
+    ------
+    tuple
+        How many came before, how many there are, and a case; or, of laws, a failure or None for a law that holds.
+    """
+    makers: dict[str, Any] = {
+        "examples": _examples,
+        "generated": lambda session, count: _generated(session, count, LENGTH, 0),
+        "stateful": lambda session, count: _generated(session, -(-count // SEQUENCES), LONG, 1),
+        "laws": _laws,
+    }
+    if not hasattr(session.target, "recordings"):
+        yield from makers[phase](session, count)
+    elif phase == PHASES[0]:
+        yield from _recorded(session)
+
+
+def _examples(session: Session, count: int) -> Iterator[Item]:
+    from refsim.conformance.cases.examples import examples
+
+    every = list(examples())
+    for number, case in enumerate(every):
+        yield number, len(every), case
+
+
+def _generated(
+    session: Session, count: int, length: tuple[int, int], stream: int
+) -> Iterator[Item]:
+    declared = session.declared
+    seed = 2 * session.outcome.seed + stream
+    made = generated_cases(seed, count, declared.features, declared.choices, length)
+    for number, case in enumerate(made):
+        yield number, count, case
+
+
+def _laws(session: Session, count: int) -> Iterator[Item]:
+    from refsim.conformance.laws import LAWS, laws
+
+    each = max(1, count // PER_LAW)
+    results = laws(session.target, session.declared, session.outcome.seed, each)
+    for number, result in enumerate(results):
+        failure = None if result.ok else _broken(result)
+        yield number, len(LAWS) * each, failure
+
+
+def _broken(result: LawResult) -> Failure:
+    text = f"{result.text} (law: {result.law})"
+    finding = Finding(result.case, 0, result.clause, result.law, "law", text)
+    return Failure("laws", Recording(result.case), finding)
+
+
+def _recorded(session: Session) -> Iterator[Item]:
+    recordings = session.target.recordings
+    for number, recording in enumerate(recordings):
+        yield number, len(recordings), recording.case

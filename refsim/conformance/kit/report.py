@@ -1,0 +1,236 @@
+"""Reports for people and programs, and findings kept on disk so that they can be replayed."""
+
+from __future__ import annotations
+
+import json
+import os
+import xml.etree.ElementTree as ET
+from collections.abc import Iterator, Mapping
+from enum import Enum
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from refsim import __version__
+from refsim.config.atomic import write_atomically
+from refsim.conformance.cases import Case
+from refsim.conformance.cases.files import case_document, case_from_document, case_id
+from refsim.errors import InputError, VectorError
+
+from .finding import Finding
+from .outcome import Outcome
+from .shrink import size
+
+__all__ = ["document", "finding_lines", "junit", "keep_findings", "replayed_case"]
+
+FOLDER: Final = "refsim-findings"
+FEW: Final = 6
+
+
+def document(outcome: Outcome) -> dict[str, Any]:
+    """The whole outcome as plain values; the cases of the findings are in it, complete.
+
+    Examples
+    --------
+    >>> from refsim.conformance.adapters.own import Own
+    >>> from refsim.conformance.kit import verify_target
+    >>> found = document(verify_target(Own(), phases=["generated"], max_examples=3))
+    >>> found["passed"], found["findings"], found["cases"]
+    (True, [], {'generated': 3})
+    """
+    declared = outcome.capabilities
+    return {
+        "refsim": __version__,
+        "target": declared.name,
+        "profile": declared.profile.name,
+        "passed": outcome.passed,
+        "complete": outcome.complete,
+        "verdict": outcome.sentence(),
+        "seed": outcome.seed,
+        "seconds": round(outcome.seconds, 3),
+        "cases": dict(outcome.cases),
+        "failing": dict(outcome.failing),
+        "refused": dict(outcome.refused),
+        "clauses": [vars(row) for _, row in sorted(outcome.rows.items())],
+        "ambiguous_codes": {
+            stage: {"ambiguous": ambiguous, "codes": codes}
+            for stage, (ambiguous, codes) in outcome.ambiguous.items()
+        },
+        "flips": {
+            "codes": outcome.flips.codes,
+            "observed": outcome.flips.observed,
+            "expected": outcome.flips.expected,
+            "allowed": outcome.flips.allowed,
+        },
+        "findings": [finding_document(finding) for finding in outcome.findings],
+        "waived": [
+            {"clause": waiver.clause, "reason": waiver.reason, "finding": str(finding)}
+            for waiver, finding in outcome.waived
+        ],
+        "stale_waivers": [waiver.clause for waiver in outcome.stale],
+    }
+
+
+def finding_document(finding: Finding) -> dict[str, Any]:
+    """A finding as plain values."""
+    return {
+        "id": case_id(finding.case),
+        "clause": finding.clause,
+        "stage": finding.stage,
+        "step": finding.step,
+        "kind": finding.kind,
+        "text": finding.text,
+        "cause": finding.cause,
+        "case": case_document(finding.case),
+    }
+
+
+def finding_lines(finding: Finding, target: str) -> Iterator[str]:
+    """A finding in a few lines: what is wrong, on which case, and how to see it again."""
+    word = "VIOLATION" if finding.kind in ("violation", "missing", "law", "flips") else "FAILURE"
+    cause = f"; the same as of a tile with the mistake: {finding.cause}" if finding.cause else ""
+    text = finding.text.rstrip(".")
+    yield f"{word} {finding.clause} {finding.stage}, step {finding.step}: {text}{cause}."
+    yield f"  Smallest failing case: {described(finding.case)}"
+    yield f"  Reproduce: refsim verify {target} --replay {case_id(finding.case)}"
+
+
+def described(case: Case) -> str:
+    """A case in words: size, settings that are not the defaults, and its arrays where they are small."""
+    outputs, inputs, rows, steps = size(case)
+    what = (
+        f"{outputs}x{inputs} tile, {rows} row{'s' * (rows != 1)}, {steps} step{'s' * (steps != 1)}"
+    )
+    settings = ", ".join(_settings(case.config))
+    arrays = {"weight": case.weight, "bias": case.bias, **case.state}
+    for number, step in enumerate(case.steps):
+        prefix = f"step {number} " if steps > 1 else ""
+        arrays |= {f"{prefix}x": step.x, f"{prefix}dy": step.dy}
+        arrays |= {f"{prefix}{name}": value for name, value in step.noise.items()}
+    small = [f"{k} = {np.asarray(a).tolist()}" for k, a in arrays.items() if _is_small(a)]
+    return "; ".join(filter(None, (what, settings, ", ".join(small)))) + "."
+
+
+def _is_small(a: Any) -> bool:
+    return a is not None and np.size(a) <= FEW
+
+
+def _settings(part: Any) -> Iterator[str]:
+    """Settings that differ from the default and matter, as ``name=value``."""
+    default, own = vars(type(part)()), vars(part)
+    for switch, off in (("is_perfect", True), ("enable", False)):
+        if own.get(switch) is off:
+            own = {switch: off}
+    for name, value in own.items():
+        if name in ("runtime", "choices", "tile_class", "backward"):
+            continue
+        if hasattr(value, "__dataclass_fields__"):
+            yield from _settings(value)
+        elif value != default.get(name):
+            yield f"{name}={value.name if isinstance(value, Enum) else value}"
+
+
+# ----- programs
+
+
+def junit(outcome: Outcome) -> bytes:
+    """The outcome as a JUnit XML document: one test for each clause, and one for each other finding."""
+    findings: dict[str, list[Finding]] = {}
+    for finding in outcome.findings:
+        findings.setdefault(finding.clause, []).append(finding)
+    clauses = sorted({*outcome.rows, *findings})
+    suite = ET.Element(
+        "testsuite",
+        name=outcome.capabilities.name,
+        tests=str(len(clauses)),
+        failures=str(len(findings)),
+        errors="0",
+        time=f"{outcome.seconds:.3f}",
+    )
+    for clause in clauses:
+        test = ET.SubElement(suite, "testcase", classname="refsim.verify", name=clause)
+        for finding in findings.get(clause, []):
+            failure = ET.SubElement(test, "failure", message=str(finding), type=finding.kind)
+            failure.text = json.dumps(finding_document(finding))
+    text: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
+    return text
+
+
+# ----- on disk
+
+
+def keep_findings(outcome: Outcome, folder: str | os.PathLike[str] = FOLDER) -> list[Path]:
+    """Write every finding to a folder, from where it can be replayed.
+
+    Parameters
+    ----------
+    outcome
+        What was found.
+    folder
+        The folder; it is made if there is something to write.
+
+    Returns
+    -------
+    list of Path
+        One JSON file for each finding, named by its id.
+
+    Raises
+    ------
+    OSError
+        If the folder cannot be written.
+    """
+    paths = []
+    for finding in outcome.findings:
+        Path(folder).mkdir(parents=True, exist_ok=True)
+        path = Path(folder, f"{case_id(finding.case)}.json")
+        write_atomically(path, (json.dumps(finding_document(finding), indent=1) + "\n").encode())
+        paths.append(path)
+    return paths
+
+
+def replayed_case(name: str, folder: str | os.PathLike[str] = FOLDER) -> Case:
+    """The case of a finding that was kept.
+
+    Parameters
+    ----------
+    name
+        Its id, or the path of its file, or of a JSON report with this one finding.
+    folder
+        Where findings are kept.
+
+    Raises
+    ------
+    InputError
+        If there is none of that name.
+    VectorError
+        If the file holds something else.
+    """
+    path = Path(name) if name.endswith(".json") else Path(folder, f"{name}.json")
+    try:
+        if path.stat().st_size > LARGEST:
+            raise VectorError(f"{path} has {path.stat().st_size} bytes, allowed are {LARGEST}.")
+        found = json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        kept = sorted(each.stem for each in Path(folder).glob("*.json"))
+        raise InputError(
+            f"there is no finding {name!r} in {folder}, kept are {', '.join(kept) or 'none'}."
+        ) from error
+    except (UnicodeDecodeError, ValueError) as error:
+        raise VectorError(f"{path} is no JSON document.") from error
+    return case_from_document(_case_of(found, path))
+
+
+LARGEST: Final = 64 * 2**20
+
+
+def _case_of(found: object, path: Path) -> object:
+    if isinstance(found, Mapping) and "case" in found:
+        return found["case"]
+    if isinstance(found, Mapping) and isinstance(found.get("findings"), list):
+        if len(found["findings"]) == 1:
+            return _case_of(found["findings"][0], path)
+        raise VectorError(
+            f"{path} holds {len(found['findings'])} findings, allowed is one; name it by its id."
+        )
+    return found

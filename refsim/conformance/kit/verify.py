@@ -1,0 +1,269 @@
+"""Verify an implementation: play the phases on it, judge every case, and diagnose what fails."""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import replace
+from typing import Any, Final
+
+import numpy as np
+
+from refsim.conformance.adapters import Capabilities
+from refsim.conformance.adapters.guard import guarded
+from refsim.conformance.admissible import BINARY64, Profile
+from refsim.conformance.cases import Case, features
+from refsim.errors import InputError, RangeWarning, RefsimError, Unsupported
+
+from .budget import FlipBudget
+from .diagnosis import Failure, diagnosed
+from .finding import Finding
+from .judge import Verdict, judge
+from .outcome import Outcome
+from .phases import PHASES, phase_cases
+from .play import Recording, play
+
+__all__ = ["Session", "verify_target"]
+
+ENOUGH: Final = 40
+"""Failing cases of a phase after which it ends."""
+KEPT: Final = 24
+"""Right cases that are kept for the diagnosis."""
+
+Progress = Callable[[str, int, int | None], None]
+
+
+def verify_target(
+    target: Any,
+    capabilities: Capabilities | None = None,
+    *,
+    seed: int = 0,
+    max_examples: int = 200,
+    seconds: float | None = None,
+    phases: Sequence[str] = PHASES,
+    only: Sequence[str] = (),
+    progress: Progress = lambda what, done, total: None,
+) -> Outcome:
+    """The verdict on an implementation.
+
+    Parameters
+    ----------
+    target
+        An :class:`~refsim.conformance.adapters.Adapter`.
+    capabilities
+        What it declares; by default what its attribute ``capabilities`` says, or else the defaults.
+    seed
+        Seed of the generated cases; the same seed, the same verdict.
+    max_examples
+        Number of generated cases, of sequences a tenth of that.
+    seconds
+        Time for playing and judging, None for no limit. The diagnosis of what fails may take as long again.
+    phases
+        Some of ``examples``, ``generated``, ``stateful``, ``laws``.
+    only
+        Clauses; cases of other ones are left out, and so are findings.
+    progress
+        Called with what is done, how much of it, and how much there is.
+
+    Returns
+    -------
+    Outcome
+        Its ``findings`` are empty for a right implementation.
+
+    Raises
+    ------
+    InputError
+        If a phase or a feature is unknown, or a method is missing.
+
+    Examples
+    --------
+    >>> from refsim.conformance.adapters.own import Own
+    >>> outcome = verify_target(Own(), phases=["examples"])
+    >>> outcome.passed, outcome.findings
+    (True, [])
+    """
+    unknown = [phase for phase in phases if phase not in PHASES]
+    if unknown:
+        raise InputError(f"phases has {unknown[0]!r}, allowed are {', '.join(PHASES)}.")
+    session = Session(target, capabilities, seed, only)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RangeWarning)
+        return session.run(phases, max_examples, seconds, progress)
+
+
+class Session:
+    """A target while it is being verified.
+
+    Parameters
+    ----------
+    target, capabilities, seed, only
+        As for :func:`verify_target`.
+    """
+
+    def __init__(
+        self,
+        target: Any,
+        capabilities: Capabilities | None = None,
+        seed: int = 0,
+        only: Sequence[str] = (),
+    ) -> None:
+        declared = capabilities or getattr(target, "capabilities", None) or Capabilities()
+        if not isinstance(declared, Capabilities):
+            raise InputError(
+                f"capabilities is a {type(declared).__name__}, allowed is a Capabilities."
+            )
+        self.target, self.declared, self.only = guarded(target), declared, tuple(only)
+        self.outcome = Outcome(declared, seed, FlipBudget(declared.profile))
+        self.failures: list[Failure] = []
+        self.right: list[Recording] = []
+
+    # ----- one case
+
+    def prepared(self, case: Case) -> Case | None:
+        """The case under the declared choices, None if it asks for more than the target has."""
+        config = copy.deepcopy(case.config)
+        try:
+            config.choices = copy.deepcopy(self.declared.choices)
+        except RefsimError:
+            return None
+        case = replace(case, config=config)
+        return case if features(case) <= self.declared.features else None
+
+    def judged(self, case: Case) -> tuple[Recording, Verdict]:
+        """What the target does in a case, and the verdict on it."""
+        recording = play(self.target, case)
+        return recording, judge(recording, self.profile(case), self.outcome.flips)
+
+    def profile(self, case: Case) -> Profile:
+        """The declared arithmetic; in float64 where the tile is, with the same freedoms."""
+        declared = self.declared.profile
+        if np.float32 == case.T:
+            return declared
+        return replace(declared, format=BINARY64, accumulator=BINARY64)
+
+    def fails(self, key: tuple[str, str, str]) -> Callable[[Case], bool]:
+        """Whether the target still fails in this way."""
+
+        def still(case: Case) -> bool:
+            if not features(case) <= self.declared.features:
+                return False
+            try:
+                recording = play(self.target, case)
+            except Unsupported:
+                return False
+            found = judge(recording, self.profile(case)).findings
+            return any(finding.key[1:] == key[1:] for finding in found)
+
+        return still
+
+    # ----- all of them
+
+    def run(
+        self, phases: Iterable[str], count: int, seconds: float | None, progress: Progress
+    ) -> Outcome:
+        """Play the phases, then diagnose."""
+        start = time.monotonic()
+        until = float("inf") if seconds is None else start + seconds
+        for phase in phases:
+            self._phase(phase, count, until, progress)
+        self.outcome.seconds = time.monotonic() - start
+        self._budget()
+        self._sort(diagnosed(self, progress, seconds))
+        self.outcome.seconds = time.monotonic() - start
+        return self.outcome
+
+    def replay(self, case: Case) -> Outcome:
+        """Play and judge one case again.
+
+        Raises
+        ------
+        InputError
+            If the target declares that it does not have what the case asks for.
+        """
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", RangeWarning)
+            prepared = self.prepared(case)
+            if prepared is None:
+                missing = ", ".join(sorted(features(case) - self.declared.features))
+                raise InputError(f"the case asks for {missing}, which the target does not declare.")
+            if self.take("replay", prepared):
+                finding = self.failures[0].finding
+                clause, cause = (case.clauses or (finding.clause,))[0], case.catches or None
+                self.outcome.findings.append(
+                    replace(finding, clause=clause, cause=cause, case=case)
+                )
+        return self.outcome
+
+    def _phase(self, phase: str, count: int, until: float, progress: Progress) -> None:
+        failing = 0
+        for done, total, each in phase_cases(phase, self, count):
+            progress(phase, done, total)
+            if time.monotonic() > until:
+                self.outcome.complete = False
+                return
+            failing += self.take(phase, each) if isinstance(each, Case) else self.note(phase, each)
+            if failing >= ENOUGH:
+                return
+
+    def take(self, phase: str, case: Case) -> bool:
+        """Play and judge a case; whether it fails."""
+        prepared = self.prepared(case)
+        if prepared is None or not self._wanted(prepared.clauses):
+            return False
+        try:
+            recording, verdict = self.judged(prepared)
+        except Unsupported as refusal:
+            self.outcome.refused[str(refusal)] += 1
+            return False
+        self.outcome.cases[phase] += 1
+        self.outcome.enter(verdict.reports, verdict.clauses)
+        found = [finding for finding in verdict.findings if not self.waived(finding)]
+        if found:
+            return self.note(phase, Failure(phase, recording, found[0]))
+        if not verdict.findings and len(self.right) < KEPT and verdict.judged:
+            self.right.append(recording)
+        return False
+
+    def note(self, phase: str, failure: Failure | None) -> bool:
+        """Take a failure into account, None for a law that holds."""
+        if failure is None:
+            self.outcome.cases[phase] += 1
+            return False
+        self.failures.append(failure)
+        self.outcome.failing[phase] += 1
+        return True
+
+    def waived(self, finding: Finding) -> bool:
+        """Whether a waiver covers the finding; it is noted then."""
+        for waiver in self.declared.waivers:
+            if waiver.clause in (finding.clause, f"{finding.clause} {finding.stage}"):
+                if waiver not in [known for known, _ in self.outcome.waived]:
+                    self.outcome.waived.append((waiver, finding))
+                return True
+        return False
+
+    def _wanted(self, clauses: Sequence[str]) -> bool:
+        return not self.only or not clauses or any(clause in self.only for clause in clauses)
+
+    def _budget(self) -> None:
+        flips = self.outcome.flips
+        if not flips.kept and flips.most is not None:
+            text = (
+                f"{flips.observed} of {flips.codes} output codes are not the nearest ones, expected are "
+                f"{flips.expected:.3g} and allowed {flips.allowed}; each may be admissible, so many are not"
+            )
+            self.outcome.findings.append(
+                Finding(flips.most, 0, "DC-4", "rounded_output", "flips", text)
+            )
+
+    def _sort(self, found: Iterator[Finding]) -> None:
+        for finding in found:
+            if self.only and finding.clause not in self.only:
+                continue
+            if not self.waived(finding):
+                self.outcome.findings.insert(len(self.outcome.findings) - self._flips(), finding)
+
+    def _flips(self) -> int:
+        return sum(finding.kind == "flips" for finding in self.outcome.findings)
