@@ -67,7 +67,7 @@ class Pipe:
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise InputError(f"{' '.join(command)} cannot be started: {error}.") from error
         self.alive = True
-        self._memory, self._held, self._watched = memory, 0, 0.0
+        self._memory, self._watched = memory, 0.0
         self._left, self._searched = bytearray(), 0
         self._tail, self._unsent = bytearray(), memoryview(b"")
         self._events = selectors.DefaultSelector()
