@@ -237,9 +237,9 @@ def _family(process: int) -> list[int]:
     """A process and all that descend from it, as far as that can be seen."""
     found = [process]
     for each in found:
-        with suppress(OSError, ValueError):
-            children = Path(f"/proc/{each}/task/{each}/children").read_text()
-            found += map(int, children.split())
+        for children in Path(f"/proc/{each}/task").glob("*/children"):  # of each thread
+            with suppress(OSError, ValueError):
+                found += map(int, children.read_text().split())
         if len(found) > _MOST_CHILDREN:
             break
     return found
