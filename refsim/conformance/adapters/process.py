@@ -27,6 +27,8 @@ __all__ = ["MEMORY", "TIMEOUT", "ProcessTarget"]
 
 TIMEOUT: Final = 30.0
 """Seconds for each answer, unless another time is given."""
+START: Final = 30.0
+"""Seconds that the introduction may take at least, since a program has to be loaded before it."""
 MEMORY: Final = 2 * 2**30
 """Bytes that a process and its children may hold, unless another number is given."""
 MOST_RESTARTS: Final = 200
@@ -75,7 +77,7 @@ class ProcessTarget(Safe):
     command
         The program and its arguments.
     timeout
-        Seconds for each answer.
+        Seconds for each answer; the introduction may take 30 in any case.
     memory
         Bytes that the process and its children may hold; None: no limit.
     cwd
@@ -272,7 +274,8 @@ class ProcessTarget(Safe):
         assert pipe is not None
         self._asked += 1
         try:
-            line = pipe.exchange(wire.request(self._asked, op, fields), self.timeout)
+            timeout = max(self.timeout, START) if op == "hello" else self.timeout
+            line = pipe.exchange(wire.request(self._asked, op, fields), timeout)
             return wire.result(line, self._asked, op)
         except wire.Answered as answered:
             failure = answered.failure

@@ -200,6 +200,13 @@ def test_a_wrong_introduction_is_malformed(kind: str, text: str) -> None:
     assert info.value.kind == "malformed"
 
 
+def test_a_program_that_says_nothing_is_a_failure(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("refsim.conformance.adapters.process.START", 0.2)
+    with pytest.raises(TargetFailure, match=r"no answer within 0.3 s \(hello\)") as info:
+        ProcessTarget(["sleep", "60"], timeout=0.3)
+    assert info.value.kind == "timeout"
+
+
 def test_a_program_that_is_no_target_is_a_failure() -> None:
     with pytest.raises(TargetFailure, match="ended with status 0") as info:
         ProcessTarget(["true"])
