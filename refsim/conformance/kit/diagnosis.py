@@ -74,7 +74,7 @@ def _smallest_of_each_kind(session: Session, progress: Progress, seconds: float)
 
 def _shrunk(session: Session, failure: Failure, seconds: float) -> Failure:
     """The failure on a case as small as can be found."""
-    if failure.finding.kind in ("law", "timeout"):
+    if failure.finding.kind in ("law", "timeout", "memory", "crash"):
         return failure
     case = replace(failure.recording.case, clauses=(), catches="")
     case = shrunk(case, session.fails(failure.finding.key), seconds=seconds)
