@@ -118,6 +118,7 @@ class Session:
         self.outcome = Outcome(declared, seed, FlipBudget(declared.profile))
         self.failures: list[Failure] = []
         self.right: list[Recording] = []
+        self.examples: list[Case] = []
 
     # ----- one case
 
@@ -218,6 +219,8 @@ class Session:
             self.outcome.refused[str(refusal)] += 1
             return False
         self.outcome.cases[phase] += 1
+        if prepared.clauses and phase == "examples":
+            self.examples.append(prepared)
         self.outcome.enter(verdict.reports, verdict.clauses)
         found = [finding for finding in verdict.findings if not self.waived(finding)]
         if found:
