@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from typing import Any, Final, NamedTuple
 
@@ -13,7 +14,7 @@ from refsim.conformance.adapters.own import Own
 from refsim.conformance.cases import Case
 from refsim.conformance.cases.generate import build_case
 from refsim.conformance.cases.picker import RandomPicker
-from refsim.errors import Unsupported
+from refsim.errors import RangeWarning, Unsupported
 
 from . import converters, state, symmetry
 from .law import Broken, Law, run_on
@@ -106,8 +107,7 @@ def _case(law: Law, capabilities: Capabilities, entropy: tuple[int, ...]) -> Cas
 
 def _checked(target: Any, law: Law, case: Case) -> Iterator[LawResult]:
     try:
-        with np.errstate(all="ignore"):
-            law.check(run_on(target), case)
+        _run(target, law, case)
     except Unsupported:
         return
     except (Broken, TargetFailure) as failure:
@@ -121,8 +121,13 @@ def _checked(target: Any, law: Law, case: Case) -> Iterator[LawResult]:
 def _defined(law: Law, case: Case) -> bool:
     """Whether all that the law compares has a right answer: no sum overflows, no range becomes 0."""
     try:
-        with np.errstate(all="ignore"):
-            law.check(run_on(guarded(Own("spec", traced=False))), case)
+        _run(guarded(Own("spec", traced=False)), law, case)
     except TargetFailure:
         return False
     return True
+
+
+def _run(target: Any, law: Law, case: Case) -> None:
+    with warnings.catch_warnings(), np.errstate(all="ignore"):
+        warnings.simplefilter("ignore", RangeWarning)
+        law.check(run_on(target), case)
