@@ -10,6 +10,7 @@ from typing import Any
 EXTRA = "pip install 'refsim[cuda]'"
 OLDEST = (8, 0)
 """The oldest compute capability that the kernels are compiled for in the tests."""
+SIMULATOR = "numba's simulator of one"
 TOOLKIT = ("nvidia-nvvm", "nvidia-cuda-nvrtc", "cuda-bindings")
 
 
@@ -70,7 +71,7 @@ def description() -> dict[str, str]:
     """Device, driver and toolkit of a machine where nothing is missing, as topic and value."""
     packages = {name: found for name in ("numba-cuda", *TOOLKIT) if (found := _version(name))}
     if simulated():
-        return {"GPU": "numba's simulator of one", **packages}
+        return {"GPU": SIMULATOR, **packages}
     from numba import cuda
 
     cuda_: Any = cuda

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+import inspect
+from types import ModuleType, SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 
+from refsim import spec
 from refsim.errors import BackendError, InputError
 from refsim.kernels import cuda
-from refsim.kernels.cuda import device
+from refsim.kernels.cuda import device, host
 from tests.cuda.launches import Driver, StandIn
 
 
@@ -68,6 +70,16 @@ def driver(monkeypatch: pytest.MonkeyPatch) -> Recorder:
     monkeypatch.setattr(device, "start", lambda *given: launched.append(device._stream.get()))
     recorder.launched = launched  # type: ignore[attr-defined]
     return recorder
+
+
+def test_specification_and_cuda_kernels_have_one_interface() -> None:
+    assert functions(cuda) == functions(spec)
+    assert set(host.REASONS) < set(cuda.__all__)
+    assert all(reason for reason in host.REASONS.values())
+
+
+def functions(module: ModuleType) -> dict[str, inspect.Signature]:
+    return {name: inspect.signature(getattr(module, name)) for name in module.__all__}
 
 
 def test_arrays_of_the_host_are_copied_there_and_back(driver: Recorder) -> None:

@@ -73,7 +73,7 @@ def test_products_are_within_their_bound(kind: str, sizes: tuple[int, ...], seed
 @pytest.mark.parametrize("backend", ["spec", "cpu"])
 def test_only_products_are_replaced(backend: str) -> None:
     exact, replaced = backends.load(backend), backends.load(backend, "fast")
-    assert set(vars(replaced)) == {*exact.__all__, "threads"}
+    assert set(vars(replaced)) == {*exact.__all__, "threads", "resident"}
     same_functions = {
         name for name in exact.__all__ if getattr(replaced, name) is getattr(exact, name)
     }

@@ -11,8 +11,10 @@ from typing import Annotated, Any
 import typer
 
 from refsim.cli.output import print_table
+from refsim.errors import BackendError
 
 from . import estimator as estimator_benchmark
+from . import gpu as gpu_benchmark
 from . import tile as tile_benchmark
 from .estimator_setup import VALUES
 from .setup import SHAPES
@@ -95,6 +97,34 @@ def estimator(
         print_table(("Environment", "Found"), list(document["environment"].items()))
         typer.echo()
         print_table(estimator_benchmark.HEAD, list(estimator_benchmark.table(document)))
+
+
+@app.command()
+def gpu(
+    shapes: Annotated[
+        str, typer.Option(help="Batch x input x output sizes, separated by commas.")
+    ] = ",".join("x".join(map(str, shape)) for shape in gpu_benchmark.SHAPES),
+    seconds: Annotated[float, typer.Option(help="Time for one shape.")] = 5.0,
+    report_file: Annotated[
+        Path | None, typer.Option("--report", help="Write a dated report to this file.")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
+) -> None:
+    """The tile on a GPU, beside cuBLAS and aihwkit there; without a GPU, nothing is measured."""
+    try:
+        document = gpu_benchmark.measure(parsed(shapes), seconds)
+    except BackendError as error:
+        typer.echo(f"Nothing was measured: {error}", err=True)
+        raise typer.Exit(2) from None
+    if report_file is not None:
+        command = f"python -m validation.bench gpu --shapes {shapes} --seconds {seconds:g}"
+        report_file.write_text(gpu_benchmark.markdown(document, command), encoding="utf-8")
+    if as_json:
+        typer.echo(json.dumps(document, indent=2))
+    else:
+        print_table(("Environment", "Found"), list(document["environment"].items()))
+        typer.echo()
+        print_table(gpu_benchmark.HEAD, list(gpu_benchmark.table(document)))
 
 
 def report(document: dict[str, Any]) -> None:

@@ -1,0 +1,19 @@
+"""One call of each operation on the GPU, for a sanitizer: ``python -m tests.gpu.small``."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from refsim.kernels import cuda
+from tests.kernels import data
+
+
+def main() -> None:
+    for T in (np.float32, np.float64):
+        for name, given in data.calls(T):
+            with np.errstate(all="ignore"):
+                getattr(cuda, name)(*given)
+
+
+if __name__ == "__main__":
+    main()
