@@ -22,16 +22,19 @@ QUIET = {
 
 
 def array(*rows: Any) -> Any:
+    """float32 numbers, a row for each argument."""
     return np.array(rows, dtype=F)
 
 
 def plain(forward: dict[str, Any] = PERFECT, **settings: Any) -> Any:
+    """A tile of the autograd path."""
     return rs.TorchInferenceRPUConfig(
         forward=rs.IOParameters(**forward), choices=rs.Choices.aihwkit(), **settings
     )
 
 
 def quantised(output: dict[str, Any] | None = None, n_bits: int = 0, **settings: Any) -> Any:
+    """A quantised tile, with so many bits of its periphery."""
     return rs.QuantizedTorchInferenceRPUConfig(
         forward=rs.IOParameters(**PERFECT),
         choices=rs.Choices.aihwkit(),
@@ -44,12 +47,14 @@ def quantised(output: dict[str, Any] | None = None, n_bits: int = 0, **settings:
 
 
 def searched(method: rs.OptMethod, **settings: Any) -> dict[str, Any]:
+    """An output quantiser of 3 bits whose range is searched."""
     params = rs.MSEEstimatorParams(range_opt_method=method, num_candidates=4, **settings)
     kind = rs.RangeEstimators.MSE
     return {"n_bits": 3, "range_estimator": kind, "range_estimator_params": params}
 
 
 def ranged(cls: Any = rs.PrePostProcessingParameter, **settings: Any) -> Any:
+    """An input range without decay."""
     return cls(input_range=rs.InputRangeParameter(enable=True, decay=0.0, **settings))
 
 
@@ -61,6 +66,7 @@ def case(
     state: Any = None,
     **sgd: Any,
 ) -> Case:
+    """A case of a few steps."""
     return Case(config, weight, bias, steps, state or {}, SGDSettings(**sgd))
 
 
