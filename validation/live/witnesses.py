@@ -11,14 +11,6 @@ from refsim.conformance.cases import Case, SGDSettings, Step
 
 F = np.float32
 PERFECT = {"is_perfect": True}
-QUIET = {
-    "inp_res": -1.0,
-    "out_res": -1.0,
-    "inp_bound": -1.0,
-    "out_bound": -1.0,
-    "out_noise": 0.0,
-    "bound_management": rs.BoundManagementType.NONE,
-}
 
 
 def array(*rows: Any) -> Any:
@@ -71,7 +63,6 @@ def case(
 
 
 ONE, TWO = array([1.0]), array([1.0], [3.0])
-MANAGED = {**QUIET, "noise_management": rs.NoiseManagementType.ABS_MAX}
 GRID, GOLDEN = rs.OptMethod.grid, rs.OptMethod.golden_section
 
 
@@ -106,9 +97,6 @@ def witnesses() -> dict[str, Case]:
             Step(x=ONE, dy=0 * ONE),
             state={"mapping_scales": array(1e-30)},
         ),
-        "E-37": case(
-            plain(MANAGED), ONE, Step(x=0 * ONE, dy=ONE, update=True), lr=1.0, weight_decay=0.5
-        ),
         "E-38 (range)": case(
             plain(pre_post=ranged()),
             ONE,
@@ -127,7 +115,7 @@ def witnesses() -> dict[str, Case]:
             Step(x=ONE, training=False, reload=True),
         ),
         "E-39 (search)": case(quantised(searched(GRID)), ONE, train, Step(x=-TWO, reload=True)),
-        "E-40": case(
+        "E-37": case(
             rs.CustomRPUConfig(
                 forward=rs.IOParameters(**PERFECT),
                 backward=rs.IOParameters(**PERFECT),
@@ -137,5 +125,5 @@ def witnesses() -> dict[str, Case]:
             wide,
             Step(x=ONE, dy=ONE, update=True),
         ),
-        "E-41": case(quantised(searched(GRID)), array([2.0**70]), Step(x=TWO)),
+        "E-40": case(quantised(searched(GRID)), array([2.0**70]), Step(x=TWO)),
     }
