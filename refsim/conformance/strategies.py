@@ -58,16 +58,17 @@ class DrawPicker:
 
     large = False
 
-    def __init__(self, draw: st.DrawFn) -> None:
+    def __init__(self, draw: Any) -> None:
         self.draw = draw
 
     def chance(self, p: float) -> bool:
         """True with probability ``p``, False when shrunk."""
-        return self.draw(st.integers(0, 999)) >= 1000 * (1 - p)
+        return bool(self.draw(st.integers(0, 999)) >= 1000 * (1 - p))
 
     def choice(self, values: Sequence[Value]) -> Value:
         """One of the values, the first when shrunk."""
-        return self.draw(st.sampled_from(values))
+        value: Value = self.draw(st.sampled_from(values))
+        return value
 
     def integers(self, count: int, low: int, high: int) -> NDArray[np.int64]:
         """Integers from ``low`` to ``high``, both included, ``(count,)``."""
@@ -76,12 +77,14 @@ class DrawPicker:
 
     def reals(self, count: int, low: float, high: float) -> NDArray[np.float64]:
         """Numbers from ``low`` to ``high``, ``(count,)``."""
-        return self.draw(hnp.arrays(np.float64, count, elements=st.floats(low, high)))
+        drawn = self.draw(hnp.arrays(np.float64, count, elements=st.floats(low, high)))
+        return np.asarray(drawn)
 
 
-def _draft(
-    draw: st.DrawFn, features: frozenset[str], double: bool | None, choices: Choices | None
+def drawn_draft(
+    draw: Any, features: frozenset[str], double: bool | None, choices: Choices | None
 ) -> Draft:
+    """The settings of one drawn case; ``double`` None leaves the data type open."""
     pick = DrawPicker(draw)
     if double is None:
         double = "float64" in features and pick.chance(0.3)
@@ -127,7 +130,7 @@ def configurations(
     choices: Choices | None = None,
 ) -> Any:
     """Configurations that refsim accepts; parameters as for :func:`cases`."""
-    config = build_config(_draft(draw, features, None, choices))
+    config = build_config(drawn_draft(draw, features, None, choices))
     try:
         config.create_tile(1, 1, backend="spec")
     except RefsimError:
@@ -171,20 +174,20 @@ def batches(
     """
     p = config.pre_post.input_range
     edge = p.init_value if r is None and p.enable else r
-    draft = _draft(draw, frozenset(), _double(config), None)
+    draft = drawn_draft(draw, frozenset(), _double(config), None)
     return arrays.batch(draft, shape, edge, getattr(config, "forward", None), counting)
 
 
 @st.composite
 def weights(draw: st.DrawFn, config: Any, shape: Shape) -> NDArray[Any]:
     """Stored weights ``(out, in)``, sometimes with a row or column of zeros."""
-    return arrays.weight_matrix(_draft(draw, frozenset(), _double(config), None), shape)
+    return arrays.weight_matrix(drawn_draft(draw, frozenset(), _double(config), None), shape)
 
 
 @st.composite
 def gradients(draw: st.DrawFn, config: Any, shape: Shape) -> NDArray[Any]:
     """Gradients of the output ``(..., out)``: small integers, any numbers, all 0, huge or tiny."""
-    return arrays.gradient(_draft(draw, frozenset(), _double(config), None), shape)
+    return arrays.gradient(drawn_draft(draw, frozenset(), _double(config), None), shape)
 
 
 def _double(config: Any) -> bool:

@@ -79,7 +79,8 @@ class ZooAdapter:
 
     def set_weights(self, handle: Any, weight: Array, bias: Array | None) -> None:
         """Weights in logical units."""
-        handle.set_weights(weight, bias)
+        with np.errstate(all="ignore"):
+            handle.set_weights(weight, bias)
 
     def calibrate(self, handle: Any, calibration_type: Any, batches: Any, **options: Any) -> None:
         """Input range from data."""

@@ -43,7 +43,7 @@ class ResolutionAsStates:
 
     def resolution(self, res: float) -> float:
         states = res if res > 1 else round(1 / res)
-        return 1 / (states - 1)
+        return 1 / max(1, states - 1)
 
 
 @mistake("DC-3", needs=["dac"])

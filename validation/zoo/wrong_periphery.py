@@ -85,8 +85,11 @@ class HalfAccumulation:
     """Products are summed in half precision."""
 
     def dots(self, a: Array, b: Array) -> Array:
-        terms = a[:, None, :] * b[None, :, :]
-        return np.add.accumulate(terms, axis=2, dtype=np.float16)[:, :, -1].astype(self.T)
+        terms = (a[:, None, :] * b[None, :, :]).astype(np.float16)
+        s = np.zeros(terms.shape[:2], np.float16)
+        for k in range(terms.shape[2]):
+            s = s + terms[:, :, k]
+        return s.astype(self.T)
 
 
 @mistake("MV-4", "MS-3", needs=["backward"])

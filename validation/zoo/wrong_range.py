@@ -14,11 +14,10 @@ Array = Any
 
 @mistake("SU-7", "IR-1", needs=["data_init"])
 class BiasedDeviation:
-    """The standard deviation of the initialisation has n in its denominator."""
+    """Standard deviations have n in their denominator."""
 
-    def suggested(self, s: Array) -> Array:
-        n = self.x.size
-        return super().suggested(s * np.sqrt(self.T(n - 1) / self.T(n)))
+    def deviation(self, x: Array) -> Array:
+        return np.std(x) if x.size else super().deviation(x)
 
 
 @mistake("IR-1", needs=["data_init"])

@@ -181,3 +181,5 @@ def _put_quantiser(manager: Any, part: str, value: Any) -> None:
         manager.quantizer._signed = value.reshape(()).bool()
     else:
         getattr(manager.quantizer, f"_{part}").data = value
+        if part == "delta" and getattr(manager.quantizer, "_signed", False) is None:
+            manager.quantizer._signed = (value < 0).any()  # as created: not signed

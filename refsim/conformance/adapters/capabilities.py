@@ -14,6 +14,8 @@ DEFAULT_FEATURES = frozenset(FEATURES) - {
     "noise",
     "float64",
     "checkpoint",
+    "set_weights",
+    "calibration",
     "output_clipping",
     "quantised_tile",
     "quantised_periphery",

@@ -10,8 +10,11 @@ the number of the case in the file and ``S`` that of the step, both from 0:
     Each gradient of a step with ``dy``: ``input``, ``weight``, ``bias``, ``input_range``, ...
 ``K/S/after/NAME``
     The state after a step with an update; at least ``weight``.
-``K/S/stages/NAME``, ``K/S/before/NAME``, ``K/S/passed/NAME``
-    Intermediates, and the state before the step and after both passes, as far as they are to be judged.
+``K/S/passed/NAME``
+    The state after both passes and before the update, where they change it: the range that is initialised from data,
+    and quantisers that are estimated.
+``K/S/stages/NAME``, ``K/S/before/NAME``
+    Intermediates, and the state before the step, as far as they are to be judged.
 
 Cases without an output are left out.
 """
@@ -26,7 +29,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from refsim.conformance.cases import Case, read_cases
+from refsim.conformance.cases import Case, Step, features, read_cases
 from refsim.conformance.cases.arrays import DTYPES, MOST_AXES, given_array
 from refsim.conformance.cases.container import SIZE_LIMIT, read_tree, write_tree
 from refsim.conformance.cases.files import case_tree, tree_case
@@ -156,10 +159,27 @@ def _answered(path: Path, number: int, case: Case, given: Mapping[int, Any]) -> 
             raise VectorError(f"{path} has no {number}/{k}/output.")
         if step.update and "weight" not in found["after"]:
             raise VectorError(f"{path} has no {number}/{k}/after/weight, though the step updates.")
+        counters = {n: v for n, v in found["after"].items() if n.endswith("_idx")}
+        found["passed"] = counters | found["passed"]  # an update counts nothing
+        for name in _changed(case, step):
+            if name not in found["passed"]:
+                raise VectorError(
+                    f"{path} has no {number}/{k}/passed/{name}, though the passes change it."
+                )
         found["gradients"] = found["gradients"] if step.dy is not None else None
         found["after"] = found["after"] if step.update else None
         seen.append(_fitting(Observation(**found), case, k, f"{path}: {number}/{k}"))
     return Recording(case, tuple(seen))
+
+
+def _changed(case: Case, step: Step) -> list[str]:
+    """What the passes of a step may change, so that it must be shown."""
+    p = case.config.pre_post.input_range
+    if not step.training or step.x.size == 0:
+        return []
+    names = ["input_range"] if p.enable and p.init_from_data > 0 else []
+    tile = case.tile() if "quantised_tile" in features(case) else None
+    return names + [name for name in (tile.buffers if tile else {}) if "quantizer" in name]
 
 
 def _tensors(path: Path) -> Arrays:

@@ -56,19 +56,25 @@ class Flow:
     def add(self, clause: str, name: str, value: Interval) -> Interval:
         """Enter a set, and return what the next stage starts from."""
         self.found.setdefault(name, Admissible(clause, name)).sets.append(value)
-        shape = value.lo.shape[-2:] if value.lo.ndim == 3 else value.lo.shape
-        return self._shown(name, shape) if name in self.given else value
+        return self._shown(name, value) if name in self.given else value
 
-    def _shown(self, name: str, shape: tuple[int, ...]) -> Interval:
+    def _shown(self, name: str, value: Interval) -> Interval:
+        """What is given, and the set in place of NaN."""
         array = self.given[name]
+        shape = value.lo.shape[-2:] if value.lo.ndim == 3 else value.lo.shape
         if array.size != int(np.prod(shape)):
             raise ShapeError(f"the stage {name} has shape {array.shape}, allowed is {shape}.")
-        return point(array.reshape(shape))
+        array = array.reshape(shape)
+        unknown = np.isnan(array)
+        if not unknown.any():
+            return point(array)
+        flat = value.flat
+        return Interval(np.where(unknown, flat.lo, array), np.where(unknown, flat.hi, array))
 
     def __contains__(self, name: str) -> bool:
         return name in self.found
 
     def value(self, name: str) -> Interval:
         """What stages behind this one start from, whichever branch was taken."""
-        sets = [each.flat for each in self.found[name].sets]
-        return self._shown(name, sets[0].lo.shape) if name in self.given else hull(*sets)
+        whole = hull(*(each.flat for each in self.found[name].sets))
+        return self._shown(name, whole) if name in self.given else whole

@@ -21,6 +21,8 @@ def value_gradient(
 ) -> Interval:
     """Gradient of the values before the quantiser, QU-10; with and without where the mask is open.
 
+    A chain rule that goes through division and multiplication by the step gives ``(g s) / s``.
+
     >>> from refsim.conformance.admissible import FLOAT32
     >>> grid = Grid(point([[0.5]]), point([[0.0]]), -4.0, 3.0)
     >>> x = Interval(np.array([[1.0, 1.74, 1.76]]), np.array([[1.0, 1.76, 1.77]]))
@@ -28,7 +30,10 @@ def value_gradient(
     >>> print(g.lo, g.hi)
     [[2. 0. 0.]] [[2. 2. 0.]]
     """
-    return where(*inside(A, x, codes, grid), g, ZERO)
+    passed = g
+    if A.profile.spare:
+        passed = hull(g, A.quotient(A.product(g, grid.step), grid.step))
+    return where(*inside(A, x, codes, grid), passed, ZERO)
 
 
 def scale_gradient(

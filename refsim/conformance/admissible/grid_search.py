@@ -9,7 +9,7 @@ import numpy as np
 from refsim.tile.range_search import GridSearch
 
 from .arithmetic import Arithmetic
-from .interval import Floats, Interval, Mask, hull, point
+from .interval import Floats, Interval, Mask, hull, outward, point
 from .search_limits import limits, losses_of_ranges, one_sided
 
 __all__ = ["grid_search"]
@@ -71,10 +71,15 @@ def _of_side(
     ]
     losses = Interval(np.stack([a.lo for a in each]), np.stack([a.hi for a in each]))
     if "losses" in memory and memory["losses"].shape == losses.lo.shape:
-        losses = A.sum(point(memory["losses"]), losses)
-    losses = A.widened(losses, 1)  # for the losses may be kept with more digits than the format has
+        losses = _accumulated(A, memory["losses"], losses)
     best = _possible(losses)
     return _chosen(lo, best), _chosen(hi, best), losses
+
+
+def _accumulated(A: Arithmetic, before: Floats, losses: Interval) -> Interval:
+    """Losses of all calls, the sum rounded to the format or to float64."""
+    wide = outward(before + losses.lo, before + losses.hi)
+    return hull(A.rounded(wide), wide)
 
 
 def _symmetric(A: Arithmetic, size: Interval, count: int, side: bool) -> tuple[Interval, Interval]:

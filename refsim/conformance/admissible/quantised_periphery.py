@@ -31,7 +31,7 @@ def periphery(p: Problem, flow: Flow, z: Interval) -> None:
     y = flow.add("PP-1", "scaled_output", y)
     if p.bias is not None:
         y = flow.add("PP-2", "shifted_output", _shifted(p, flow, z, factor, y))
-    if OUTPUT in p.quantisers and len(y.lo):
+    if OUTPUT in p.quantisers:
         y = _on_grid(p, flow, OUTPUT, y, y.flat).values
     flow.add("PP-2", "output", y)
 
@@ -56,9 +56,9 @@ def _product(p: Problem, *factors: Interval | None) -> Interval | None:
 
 
 def _on_grid(p: Problem, flow: Flow, name: str, x: Interval, flat: Interval) -> OnGrid:
-    """Values on the grid of a quantiser, or as they are without one."""
+    """Values on the grid of a quantiser, or as they are without one; an empty batch has no output to judge."""
     plan = p.quantisers.get(name)
-    if plan is None:
+    if plan is None or not len(p.x.lo):
         return OnGrid(x, [])
     scheduled(flow, plan)
     grids = possible_grids(p.A, flow, plan, flat)
@@ -137,7 +137,7 @@ def _one(a: Interval) -> Interval:
 def _gradient(p: Problem, flow: Flow, name: str, x: Interval, g: Interval) -> Interval:
     """Gradient before a quantiser; those of its parameters are entered if they are learned."""
     plan = p.quantisers.get(name)
-    if plan is None:
+    if plan is None or name not in flow.grids:
         return g
     A, codes = p.A, flow.value(f"{name}_codes")
     before = hull(*(value_gradient(A, g, x, codes, grid) for grid in flow.grids[name]))

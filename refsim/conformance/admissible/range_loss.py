@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,6 +12,7 @@ from .arithmetic import Arithmetic
 from .grid import Grid
 from .grid_over import ELEMENTARY
 from .interval import Interval, hull, point
+from .profile import BINARY64
 from .sums import total
 
 __all__ = ["cross_entropies", "squared_errors"]
@@ -50,11 +52,11 @@ def squared_errors(A: Arithmetic, x: Interval, grid: Grid) -> Interval:
 
 def _squares(A: Arithmetic, x: Interval, grid: Grid) -> Interval:
     upper, lower, apart = _values(A, x, grid)
-    errors = A.difference(x, upper), A.difference(x, lower)
+    errors = _difference(A, x, upper), _difference(A, x, lower)
     least = np.minimum(errors[0].least_magnitude, errors[1].least_magnitude)
     most = np.maximum(errors[0].magnitude, errors[1].magnitude)
     size = Interval(np.where(apart > 1, 0.0, least), most)
-    return total(A, A.exact_product(size, size), 1, roundings=1)
+    return _sums(A, A.exact_product(size, size))
 
 
 def cross_entropies(A: Arithmetic, x: Interval, grid: Grid) -> Interval:
@@ -90,13 +92,13 @@ def _entropies(A: Arithmetic, p: Interval, y: Interval) -> Interval:
     size = Interval(np.maximum(-found.hi, 0.0), -found.lo)
     terms = A.exact_product(p, size)
     flat = [end.reshape(len(end), -1) for end in (terms.lo, terms.hi)]
-    return total(A, Interval(*flat), 1, roundings=1)
+    return _sums(A, Interval(*flat))
 
 
 def _shifted(A: Arithmetic, y: Interval) -> Interval:
     """Values less the largest one of their row; never positive."""
     peak = Interval(y.lo.max(axis=-1, keepdims=True), y.hi.max(axis=-1, keepdims=True))
-    found = A.difference(y, peak)
+    found = _difference(A, y, peak)
     return Interval(np.minimum(found.lo, 0.0), np.minimum(found.hi, 0.0))
 
 
@@ -108,6 +110,22 @@ def _exponential(A: Arithmetic, x: Interval) -> Interval:
 def _kept(a: Interval) -> Interval:
     """With the last axis of the terms, and not below the largest term, which is 1 but for its last places."""
     return Interval(np.maximum(a.lo, 0.5)[..., None], np.maximum(a.hi, 0.5)[..., None])
+
+
+def _difference(A: Arithmetic, a: Interval, b: Interval) -> Interval:
+    """Differences in the format, or in float64, in which losses are allowed to be formed."""
+    exact = Interval(a.lo - b.hi, a.hi - b.lo)
+    return hull(A.difference(a, b), exact)
+
+
+def _sums(A: Arithmetic, terms: Interval) -> Interval:
+    """Sums of the terms of each row in the accumulator of the profile or in a longer format."""
+    wide = Arithmetic(replace(A.profile, format=BINARY64))
+    sums = total(wide, terms, 1, roundings=1)
+    small = terms.lo.shape[1] * A.format.least
+    underflow = np.where(sums.hi > small * 2.0**64, 0.0, small)
+    least = np.where(sums.lo == sums.hi, underflow, small)
+    return Interval(np.maximum(sums.lo - least, 0.0), sums.hi + least)
 
 
 def _values(A: Arithmetic, x: Interval, grid: Grid) -> tuple[Interval, Interval, Any]:

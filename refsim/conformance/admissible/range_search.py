@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from refsim.errors import StateError
 from refsim.tile.range_search import GoldenSection, GridSearch
 
 from .arithmetic import Arithmetic
@@ -33,6 +34,8 @@ def searched(A: Arithmetic, flow: Flow, plan: Plan, x: Interval) -> tuple[str, I
     memory = {key: np.asarray(value, float) for key, value in plan.estimator.state().items()}
     rows, losses = in_rows(x, plan.quantiser.axis), None
     first = _first(flow, name, rows, memory)
+    if not all(np.isfinite(end).all() for each in first for end in (each.lo, each.hi)):
+        raise StateError(f"the values of {name} have no finite range.")
     if isinstance(method, GridSearch):
         clause = "RE-11"
         lo, hi, losses = grid_search(A, method, x, rows, first, memory)

@@ -143,7 +143,8 @@ def verdict(found: Admissible, got: Any, expected: Any, digits: Format) -> Stage
     inside: Mask = np.zeros(rows, dtype=bool)
     for each in found.sets:
         inside = inside | each.contains(values)
-    inside = inside | (np.isnan(values) & _without(found, rows))
+    if np.isnan(values).any():
+        inside = inside | (np.isnan(values) & _without(found, rows))
     same = np.zeros(rows, dtype=bool)
     if expected is not None and np.size(expected) == values.size:
         own = np.asarray(expected, dtype=np.float64).reshape(rows)

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from .features import FEATURES, features
 from .files import case_document, case_from_document, case_id, read_cases, write_cases
-from .model import Case, SGDSettings, Step
+from .model import Calibration, Case, SGDSettings, Step
 
 __all__ = [
     "FEATURES",
+    "Calibration",
     "Case",
     "SGDSettings",
     "Step",

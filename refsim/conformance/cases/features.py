@@ -113,6 +113,14 @@ TABLE: Final[dict[str, tuple[str, Callable[[Case], bool]]]] = {
     "momentum": ("momentum", lambda case: case.sgd.momentum != 0),
     "weight_decay": ("weight decay", lambda case: case.sgd.weight_decay != 0),
     "checkpoint": ("saving and loading", _asks(lambda step: step.reload)),
+    "set_weights": (
+        "setting logical weights, a method of the adapter",
+        _asks(lambda step: step.weight is not None),
+    ),
+    "calibration": (
+        "calibration of the input range, a method of the adapter",
+        _asks(lambda step: step.calibration is not None),
+    ),
     "many_axes": ("batches with more or less than two axes", _asks(lambda step: step.x.ndim != 2)),
     "empty_batch": ("empty batches", _asks(lambda step: step.x.size == 0)),
     "float64": ("float64", lambda case: case.T == "float64"),
@@ -123,7 +131,7 @@ TABLE: Final[dict[str, tuple[str, Callable[[Case], bool]]]] = {
 }
 
 FEATURES: Final = {name: meaning for name, (meaning, _) in TABLE.items()}
-"""Every feature with its meaning; ``set_weights``, ``calibration`` and ``stages`` are methods, not features."""
+"""Every feature with its meaning."""
 
 
 def features(case: Case) -> frozenset[str]:

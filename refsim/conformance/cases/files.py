@@ -7,10 +7,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, fields
 from hashlib import sha256
+from types import NoneType
 from typing import Any, Final
 
 import numpy as np
 
+from refsim.config import InputRangeCalibrationType
 from refsim.errors import ConfigError, RefsimError, VectorError
 from refsim.nn import SGD
 
@@ -18,7 +20,7 @@ from .arrays import array_document, array_from_document, given_array
 from .configs import config_document, config_from_document
 from .container import read_tree, write_tree
 from .limits import check_limits
-from .model import Case, SGDSettings, Step
+from .model import Calibration, Case, SGDSettings, Step
 
 __all__ = [
     "case_document",
@@ -42,7 +44,16 @@ KEYS: Final = (
     "catches",
     "name",
 )
-STEP_KEYS: Final = ("x", "dy", "training", "update", "reload", "noise")
+STEP_KEYS: Final = tuple(field.name for field in fields(Step))
+CALIBRATION_KEYS: Final = tuple(field.name for field in fields(Calibration))
+CALIBRATION_KINDS: Final[Mapping[str, tuple[type, ...]]] = {
+    "kind": (str,),
+    "batches": (list,),
+    "quantile": (float, int),
+    "max_samples": (int,),
+    "std_alpha": (float, int, NoneType),
+}
+KINDS: Final = tuple(kind.name for kind in InputRangeCalibrationType)
 Tree = dict[str, Any]
 
 
@@ -200,6 +211,11 @@ def _step_tree(step: Step) -> Tree:
     for field in fields(Step):
         if field.type == "bool" and getattr(step, field.name) != field.default:
             tree[field.name] = getattr(step, field.name)
+    for name in ("weight", "bias"):
+        if getattr(step, name) is not None:
+            tree[name] = getattr(step, name)
+    if step.calibration is not None:
+        tree["calibration"] = vars(step.calibration) | {"batches": list(step.calibration.batches)}
     return tree | ({"noise": dict(step.noise)} if step.noise else {})
 
 
@@ -209,13 +225,29 @@ def _step(tree: object, where: str, array: Callable[[object, str], Any]) -> Step
     for name, value in flags.items():
         if type(value) is not bool:
             raise VectorError(f"{where}.{name} is {str(value)[:40]}, allowed are true and false.")
-    dy = table.get("dy")
+    given = {name: table[name] for name in ("dy", "weight", "bias") if table.get(name) is not None}
+    calibration = table.get("calibration")
     return Step(
         x=array(table["x"], f"{where}.x"),
-        dy=None if dy is None else array(dy, f"{where}.dy"),
+        **{name: array(value, f"{where}.{name}") for name, value in given.items()},
+        calibration=None if calibration is None else _calibration(calibration, where, array),
         noise=_arrays(table.get("noise", {}), f"{where}.noise", array),
         **flags,
     )
+
+
+def _calibration(tree: object, where: str, array: Callable[[object, str], Any]) -> Calibration:
+    where = f"{where}.calibration"
+    table = _table(tree, where, CALIBRATION_KEYS, ("kind", "batches"))
+    for name, kinds in CALIBRATION_KINDS.items():
+        if name in table and type(table[name]) not in kinds:
+            raise VectorError(f"{where}.{name} is {str(table[name])[:40]}, of the wrong kind.")
+    if table["kind"] not in KINDS:
+        raise VectorError(
+            f"{where}.kind is {table['kind'][:40]!r}, allowed are {', '.join(KINDS)}."
+        )
+    batches = tuple(array(value, f"{where}.batches") for value in table["batches"])
+    return Calibration(**{**table, "batches": batches})
 
 
 def _arrays(tree: object, where: str, array: Callable[[object, str], Any]) -> dict[str, Any]:

@@ -12,14 +12,44 @@ from numpy.typing import NDArray
 from refsim.config import RPUDataType
 from refsim.conformance.admissible.update import SGDSettings
 
-__all__ = ["Case", "SGDSettings", "Step"]
+__all__ = ["Calibration", "Case", "SGDSettings", "Step"]
 
 Array = NDArray[Any]
 
 
 @dataclass(frozen=True, eq=False)
+class Calibration:
+    """A calibration of the input range, as :func:`refsim.calibrate_input_ranges` makes it (clauses CA).
+
+    Parameters
+    ----------
+    kind
+        Name of the type: ``"MAX"``, ``"CACHE_QUANTILE"``, ``"MOVING_QUANTILE"`` or ``"MOVING_STD"``.
+    batches
+        ``(..., in)`` each.
+    quantile, max_samples, std_alpha
+        As there.
+    """
+
+    kind: str
+    batches: tuple[Array, ...]
+    quantile: float = 0.99995
+    max_samples: int = 1000
+    std_alpha: float | None = None
+
+    def options(self) -> dict[str, Any]:
+        """Everything but the batches."""
+        return {
+            "calibration_type": self.kind,
+            "quantile": self.quantile,
+            "max_samples": self.max_samples,
+            "std_alpha": self.std_alpha,
+        }
+
+
+@dataclass(frozen=True, eq=False)
 class Step:
-    """One step of a case, in this order: reload, forward, backward, update.
+    """One step of a case, in this order: reload, set weights, calibrate, forward, backward, update.
 
     Parameters
     ----------
@@ -35,6 +65,10 @@ class Step:
         Whether the state is saved and loaded into a new object first.
     noise
         The deviates to use, named and shaped as for ``tile.forward``; empty without noise.
+    weight, bias
+        Logical weights ``(out, in)`` and a bias to be set first, mapped as configured (clauses MS); None for none.
+    calibration
+        A calibration to be made before the pass; None for none.
     """
 
     x: Array
@@ -43,6 +77,9 @@ class Step:
     update: bool = False
     reload: bool = False
     noise: Mapping[str, Array] = field(default_factory=dict)
+    weight: Array | None = None
+    bias: Array | None = None
+    calibration: Calibration | None = None
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from .answers import Answer, answers
 from .check import check_folder
-from .folder import Folder, is_golden, read_folder, write_folder
+from .folder import Folder, is_golden, read_folder, read_vectors, write_folder
 from .vector import Vector, vector_document, vector_of
 
 __all__ = [
@@ -15,6 +15,7 @@ __all__ = [
     "check_folder",
     "is_golden",
     "read_folder",
+    "read_vectors",
     "vector_document",
     "vector_of",
     "write_folder",

@@ -45,7 +45,7 @@ class FlipBudget:
     >>> from refsim.conformance.admissible import FLOAT32
     >>> budget = FlipBudget(FLOAT32, codes=100_000, observed=12, expected=3.5)
     >>> budget.allowed, budget.kept
-    (58, True)
+    (43, True)
     """
 
     profile: Profile

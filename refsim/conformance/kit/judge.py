@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
@@ -11,16 +12,19 @@ from typing import Any, Final
 
 import numpy as np
 
+from refsim.calibration import calibrate_input_ranges
 from refsim.conformance.admissible import (
     FLOAT32,
     Profile,
     Report,
     judge_backward,
+    judge_calibration,
     judge_forward,
+    judge_mapping,
     judge_state,
     judge_update,
 )
-from refsim.conformance.cases import Case, Step
+from refsim.conformance.cases import Calibration, Case, Step
 from refsim.errors import InputError, RangeWarning, RefsimError, ShapeError, StateError
 from refsim.tile.state_dict import RANDOM_STATE
 
@@ -39,6 +43,10 @@ GRADIENTS: Final = {
     "out_scaling_alpha": "PP-3",
 }
 """The clause of each gradient, where the gradient is missing."""
+
+
+CALIBRATED: Final = {"CACHE_QUANTILE": "CA-1", "MOVING_STD": "IR-1"}
+"""The clause of the range that a calibration finds, if it is not CA-2."""
 
 
 @dataclass
@@ -124,7 +132,16 @@ class _Judge:
     def _defined(self) -> bool:
         """Whether the step that the implementation failed in has a right answer."""
         step = self.case.steps[self.number]
-        return passes(self.tile, step) is not None
+        try:
+            twin = copy.deepcopy(self.tile)
+            if step.weight is not None:
+                twin.set_weights(step.weight, step.bias)
+            if step.calibration is not None:
+                batches = step.calibration.batches
+                calibrate_input_ranges(twin, batches=batches, **step.calibration.options())
+        except RefsimError:
+            return False
+        return passes(twin, step) is not None
 
     def _found(self, clause: str, stage: str, kind: str, text: str) -> None:
         self.verdict.findings.append(Finding(self.case, self.number, clause, stage, kind, text))
@@ -136,6 +153,8 @@ class _Judge:
             self.tile = anchored(self.case, seen.before, self.tile).train(step.training)
         except RefsimError as error:
             self._found(STATE, "before", "violation", str(error))
+            return False
+        if not self._prepared(step, seen):
             return False
         reference = passes(self.tile, step)
         if reference is None:
@@ -162,11 +181,53 @@ class _Judge:
                 text = f"{name} is {_shown(value)} {how}, allowed is {_shown(self.expected[name])}"
                 self._found(STATE, name, "violation", text)
 
+    def _prepared(self, step: Step, seen: Observation) -> bool:
+        """Judge what was set and calibrated before the pass, and go on from there."""
+        try:
+            if seen.mapped is not None:
+                self._mapped(step, seen.mapped)
+            if seen.calibrated is not None and step.calibration is not None:
+                if self.tile.value("input_range") is None:
+                    return False
+                self._calibrated(step.calibration, seen.calibrated)
+        except (InputError, ShapeError) as error:
+            self._found("target", "malformed", "malformed", str(error))
+            return False
+        except RefsimError:
+            return False  # nothing is defined here
+        self.tile.train(step.training)
+        return True
+
+    def _mapped(self, step: Step, shown: Mapping[str, Any]) -> None:
+        known = _known_entries(self.tile, shown)
+        self._enter(judge_mapping(self.tile, step.weight, known, self.profile, bias=step.bias))
+        self.verdict.clauses |= {"MS-1", "MS-2"}
+        self.tile.set_weights(step.weight, step.bias)
+        self.tile = anchored(self.case, shown, self.tile)
+
+    def _calibrated(self, made: Calibration, shown: Mapping[str, Any]) -> None:
+        known = _known_entries(self.tile, shown)
+        known = {k: v for k, v in known.items() if "quant" not in k}  # they see the batches too
+        found = judge_calibration(
+            self.tile,
+            made.kind,
+            made.batches,
+            known,
+            self.profile,
+            quantile=made.quantile,
+            max_samples=made.max_samples,
+            std_alpha=made.std_alpha,
+        )
+        self._enter(found)
+        self.verdict.clauses |= {CALIBRATED.get(made.kind, "CA-2")}
+        calibrate_input_ranges(self.tile, batches=made.batches, **made.options())
+        self.tile = anchored(self.case, shown, self.tile)
+
     def _reports(self, step: Step, seen: Observation, reference: Reference) -> Iterator[Report]:
         """The sets of everything that the implementation showed in a step."""
         given: dict[str, Any] = {
             "noise": step.noise,
-            "stages": _known(seen.stages, reference.stages),
+            "stages": _quantisers(seen.passed) | _known(seen.stages, reference.stages),
         }
         checks: list[Callable[[], Report]] = [
             partial(judge_forward, self.tile, step.x, seen.output, self.profile, **given),
@@ -262,6 +323,11 @@ def _is_set(value: Any) -> bool:
     return value is not None and not np.isnan(value).any()
 
 
+def _known_entries(tile: Any, shown: Mapping[str, Any]) -> dict[str, Any]:
+    known = {*tile.parameters, *tile.buffers, "mapping_scales"}
+    return {k: v for k, v in shown.items() if k in known and _is_set(v)}
+
+
 def _equal(got: Any, wanted: Any) -> bool:
     return np.size(got) == np.size(wanted) and np.array_equal(
         np.ravel(got), np.ravel(wanted), equal_nan=True
@@ -274,6 +340,15 @@ def _shown(value: Any) -> str:
     if array.size > 4:
         return f"an array of {array.size} numbers that begins with {_shown(array.ravel()[:3])}"
     return str(array.tolist())
+
+
+def _quantisers(state: Mapping[str, Any]) -> dict[str, Any]:
+    """Steps and places of zero after the pass, by which values on their grids are judged."""
+    return {
+        name: value
+        for name, value in state.items()
+        if name.endswith((".delta", ".zero_float")) and np.isfinite(value).all()
+    }
 
 
 def _known(stages: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:

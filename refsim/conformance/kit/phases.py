@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from refsim.conformance.cases import Case
 from refsim.conformance.cases.generate import generated_cases
+from refsim.conformance.cases.methods import METHODS, method_cases
 
 from .diagnosis import Failure
 from .finding import Finding
@@ -24,6 +26,8 @@ LENGTH: Final = (1, 4)
 LONG: Final = (6, 14)
 PER_LAW: Final = 20
 """One case of each law for so many generated cases."""
+METHOD_CASES: Final = 5
+"""One case of setting weights or calibrating for so many generated cases."""
 SEQUENCES: Final = 10
 """One long sequence for so many generated cases."""
 
@@ -63,9 +67,11 @@ def _generated(
 ) -> Iterator[Item]:
     declared = session.declared
     seed = 2 * session.outcome.seed + stream
-    made = generated_cases(seed, count, declared.features, declared.choices, length)
-    for number, case in enumerate(made):
-        yield number, count, case
+    allowed, choices = declared.features - {*METHODS}, declared.choices
+    made = generated_cases(seed, count, allowed, choices, length)
+    methods = method_cases(seed, -(-count // METHOD_CASES), declared.features, choices)
+    for number, case in enumerate(chain(made, methods)):
+        yield number, None, case
 
 
 def _laws(session: Session, count: int) -> Iterator[Item]:

@@ -36,6 +36,8 @@ class Observation:
         Its state after forward and backward, before the update.
     after
         Its state after the update, None without one.
+    mapped, calibrated
+        Its state after logical weights were set, and after a calibration; None where there was none.
     """
 
     before: Arrays
@@ -44,6 +46,8 @@ class Observation:
     gradients: Arrays | None
     passed: Arrays
     after: Arrays | None
+    mapped: Arrays | None = None
+    calibrated: Arrays | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -126,6 +130,7 @@ def _closed(target: Adapter, handle: Any) -> TargetFailure | None:
 
 def _observed(target: Adapter, handle: Any, case: Case, step: Step) -> Observation:
     before = _arrays(target.state(handle))
+    mapped, calibrated = _prepared(target, handle, step)
     output = np.asarray(target.forward(handle, step.x, training=step.training, noise=step.noise))
     show = getattr(target, "stages", None)
     stages = {} if show is None else _arrays(show(handle))
@@ -138,7 +143,20 @@ def _observed(target: Adapter, handle: Any, case: Case, step: Step) -> Observati
     if step.update:
         target.step(handle, **asdict(case.sgd))
         after = _arrays(target.state(handle))
-    return Observation(before, output, stages, gradients, passed, after)
+    return Observation(before, output, stages, gradients, passed, after, mapped, calibrated)
+
+
+def _prepared(target: Any, handle: Any, step: Step) -> tuple[Arrays | None, Arrays | None]:
+    """Set weights and calibrate, if the step asks for it."""
+    mapped = calibrated = None
+    if step.weight is not None:
+        target.set_weights(handle, step.weight, step.bias)
+        mapped = _arrays(target.state(handle))
+    if step.calibration is not None:
+        batches = list(step.calibration.batches)
+        target.calibrate(handle, batches=batches, **step.calibration.options())
+        calibrated = _arrays(target.state(handle))
+    return mapped, calibrated
 
 
 def _arrays(given: Mapping[str, Any]) -> dict[str, Array]:

@@ -69,9 +69,15 @@ def anchored(case: Case, shown: Mapping[str, Any], tile: Any = None) -> Any:
     known = {*made.state_dict(), "mapping_scales"} - {*RANDOM_STATE}
     state = {k: v for k, v in made.state_dict().items() if ESTIMATOR in k}
     state |= {k: v for k, v in shown.items() if k in known or ESTIMATOR in k}
-    made.load_state_dict(state, strict=False)
+    made.load_state_dict({k: _shaped(v, made.value(k)) for k, v in state.items()}, strict=False)
     made.zero_grad()
     return made
+
+
+def _shaped(shown: Any, stored: Any) -> Any:
+    """A single number in the shape that refsim keeps it in."""
+    one = stored is not None and np.size(shown) == np.size(stored) == 1
+    return np.reshape(shown, np.shape(stored)) if one else shown
 
 
 def passes(tile: Any, step: Step) -> Reference | None:

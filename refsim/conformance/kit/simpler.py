@@ -13,7 +13,7 @@ import numpy as np
 from refsim.conformance.cases import Case, Step
 from refsim.errors import RefsimError
 
-__all__ = ["SIMPLER"]
+__all__ = ["SIMPLER", "switched_on"]
 
 FEW: Final = 8
 PLAIN_SGD: Final[tuple[dict[str, Any], ...]] = (
@@ -82,6 +82,22 @@ def _one_of(step: Step, axis: int) -> Step:
     return replace(step, x=np.take(step.x, [0], axis), dy=dy, noise=noise)
 
 
+def _fewer_batches(case: Case) -> Iterator[Case]:
+    """Less to calibrate with."""
+    for number, step in enumerate(case.steps):
+        made = step.calibration
+        if made is None:
+            continue
+        batches = made.batches
+        shorter = [batches[:i] + batches[i + 1 :] for i in range(len(batches))]
+        shorter = shorter if len(batches) > 1 else []
+        for i, batch in enumerate(batches):
+            rows = range(len(batch)) if len(batch) > 1 else ()
+            shorter += [(*batches[:i], np.delete(batch, row, 0), *batches[i + 1 :]) for row in rows]
+        for one in shorter:
+            yield _with(case, number, replace(step, calibration=replace(made, batches=one)))
+
+
 def _flat(step: Step) -> Step:
     lead = step.x.shape[:-1]
     rows = int(np.prod(lead))
@@ -139,9 +155,15 @@ def _lines(case: Case, axis: int, kept: list[int]) -> Case:
             else (taken(a) if name.startswith(side) else a)
             for name, a in step.noise.items()
         }
+        if step.weight is not None:
+            step = replace(step, weight=np.take(step.weight, kept, axis))
         if axis == 1:
-            return replace(step, x=taken(step.x), noise=noise)
-        return replace(step, dy=None if step.dy is None else taken(step.dy), noise=noise)
+            made = step.calibration
+            if made is not None:
+                made = replace(made, batches=tuple(map(taken, made.batches)))
+            return replace(step, x=taken(step.x), noise=noise, calibration=made)
+        dy, bias = (None if a is None else taken(a) for a in (step.dy, step.bias))
+        return replace(step, dy=dy, bias=bias, noise=noise)
 
     state, bias = dict(case.state), case.bias
     if axis == 0:
@@ -160,12 +182,14 @@ def _less_asked(case: Case) -> Iterator[Case]:
     """Without updates, reloads, backward passes, bias, further state, or with a plainer optimiser."""
     for number, step in enumerate(case.steps):
         plainer: list[dict[str, Any]] = [{"reload": False}, {"update": False}, {"dy": None}]
+        plainer += [{"calibration": None}, {"weight": None}]
         for change in [*plainer, {"training": False}]:
             ((name, plain),) = change.items()
             if getattr(step, name) is not plain:
                 yield _with(case, number, replace(step, **change))
     if case.bias is not None:
-        yield replace(case, bias=None)
+        steps = tuple(replace(step, bias=None) for step in case.steps)
+        yield replace(case, bias=None, steps=steps)
     for name in case.state:
         yield replace(case, state={k: v for k, v in case.state.items() if k != name})
     for change in PLAIN_SGD:
@@ -188,6 +212,16 @@ def _less_configured(case: Case) -> Iterator[Case]:
             yield _fitting(replace(case, config=config))
         except RefsimError:
             continue  # not a configuration
+
+
+def switched_on(config: Any) -> set[str]:
+    """The fields of a configuration that are not off, by path (``"forward.inp_res"``)."""
+    every = {".".join((*path, name)): value != off for path, name, value, off in _switches(config)}
+    return {
+        name
+        for name, on in every.items()
+        if on and every.get(name.rpartition(".")[0] + ".is_perfect") is not False
+    }
 
 
 def _much_at_once(switch: tuple[tuple[str, ...], str, Any, Any]) -> bool:
@@ -279,8 +313,9 @@ def _arrays(case: Case) -> Iterator[tuple[Where, Any]]:
         yield ("bias",), case.bias
     for number, step in enumerate(case.steps):
         yield (number, "x"), step.x
-        if step.dy is not None:
-            yield (number, "dy"), step.dy
+        for name in ("dy", "weight", "bias"):
+            if getattr(step, name) is not None:
+                yield (number, name), getattr(step, name)
         for name, a in step.noise.items():
             yield (number, "noise", name), a
 
@@ -299,6 +334,7 @@ def _put(case: Case, where: Where, a: Any) -> Case:
 SIMPLER: Final = (
     _fewer_steps,
     _fewer_rows,
+    _fewer_batches,
     _fewer_lines,
     _less_asked,
     _less_configured,

@@ -57,6 +57,6 @@ def _rises(case: Case) -> bool:
 
 
 LAWS = (
-    Law("rounded twice", "DC-1", _idempotent, ALONE - {"input_range"}, _one_converter),
-    Law("never falls", "DC-1", _monotone, ALONE, _rises),
+    Law("rounded twice", "DC-1", _idempotent, ALONE - {"input_range"}, fits=_one_converter),
+    Law("never falls", "DC-1", _monotone, ALONE, fits=_rises),
 )

@@ -47,6 +47,8 @@ class Law:
         Compares runs of a case and of others made from it; raises :class:`Broken`.
     features
         What its cases may ask for.
+    requires
+        Features without which it says nothing.
     fits
         Whether a generated case is one that the law speaks about.
     needs
@@ -57,6 +59,7 @@ class Law:
     clause: str
     check: Callable[[Run, Case], None]
     features: frozenset[str]
+    requires: frozenset[str] = frozenset()
     fits: Callable[[Case], bool] = lambda case: True
     needs: tuple[str, ...] = ()
 

@@ -100,18 +100,42 @@ def _back(case: Case) -> bool:
     return case.steps[0].dy is not None
 
 
+EVALUATED = frozenset({"eval"})
+TRAINED = frozenset({"eval", "backward", "sgd"})
+
 LAWS = (
     Law("the same again", "state", _deterministic, PLAIN | {"data_init", "decay", "eval"}),
-    Law("evaluation changes nothing", "state", _evaluation, PLAIN | {"data_init", "decay"}),
+    Law(
+        "evaluation changes nothing",
+        "state",
+        _evaluation,
+        PLAIN | {"data_init", "decay"},
+        EVALUATED,
+    ),
     Law(
         "saved and loaded",
         "state",
         _restored,
         PLAIN | {"data_init", "decay", "checkpoint", "sgd"},
+        frozenset({"checkpoint"}),
         lambda case: case.sgd.momentum == 0 and (case.steps[0].dy is None or case.steps[0].update),
         ("save", "load"),
     ),
-    Law("gradients add up", "state", _added, PLAIN | {"decay", "sgd"}, _back),
-    Law("a step clears gradients", "state", _cleared, PLAIN | {"decay", "sgd"}, _back),
-    Law("no gradient, no change", "OP-1", _standing, PLAIN | {"sgd"}, _back),
+    Law(
+        "gradients add up",
+        "state",
+        _added,
+        PLAIN | {"decay", "sgd"},
+        frozenset({"eval", "backward"}),
+        _back,
+    ),
+    Law("a step clears gradients", "state", _cleared, PLAIN | {"decay", "sgd"}, TRAINED, _back),
+    Law(
+        "no gradient, no change",
+        "OP-1",
+        _standing,
+        PLAIN | {"sgd"},
+        frozenset({"backward", "sgd"}),
+        _back,
+    ),
 )

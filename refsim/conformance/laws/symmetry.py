@@ -144,20 +144,31 @@ def _shortcut(case: Case) -> bool:
     return bool(case.steps[0].x.any(axis=-1).all()) and _many(case) and not _signed(case)
 
 
+NONE: frozenset[str] = frozenset()
+RANGED = frozenset({"input_range"})
+
 LAWS = (
-    Law("linear in the gradient", "MV-4", _linear, PLAIN, _back),
-    Law("odd", "DC-1", _odd, PLAIN - {"asymmetry", "bias"}, lambda case: not _signed(case)),
-    Law("twice as large", "IR-3", _scaled, PLAIN, _ranged),
-    Law("clipped before", "IR-2", _clipped, PLAIN, _ranged),
-    Law("order of rows", "MV-1", _rows, PLAIN, _many),
-    Law("order of outputs", "PP-1", _outputs, PLAIN, lambda case: len(case.weight) > 1),
-    Law("order of inputs", "MV-1", _inputs, UNMANAGED, lambda case: case.weight.shape[1] > 1),
-    Law("row by row", "MV-1", _split, PLAIN - {"bound_management"} | {"eval"}, _shortcut),
+    Law("linear in the gradient", "MV-4", _linear, PLAIN, frozenset({"backward"}), _back),
+    Law("odd", "DC-1", _odd, PLAIN - {"asymmetry", "bias"}, NONE, lambda case: not _signed(case)),
+    Law("twice as large", "IR-3", _scaled, PLAIN, RANGED, _ranged),
+    Law("clipped before", "IR-2", _clipped, PLAIN, RANGED, _ranged),
+    Law("order of rows", "MV-1", _rows, PLAIN, NONE, _many),
+    Law("order of outputs", "PP-1", _outputs, PLAIN, NONE, lambda case: len(case.weight) > 1),
+    Law("order of inputs", "MV-1", _inputs, UNMANAGED, NONE, lambda case: case.weight.shape[1] > 1),
+    Law(
+        "row by row",
+        "MV-1",
+        _split,
+        PLAIN - {"bound_management"} | {"eval"},
+        frozenset({"eval"}),
+        _shortcut,
+    ),
     Law(
         "scales twice as large",
         "PP-1",
         _rescaled,
         PLAIN - {"bias"},
+        frozenset({"mapping_scales"}),
         lambda case: "mapping_scales" in case.state,
     ),
 )

@@ -13,13 +13,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 from safetensors.numpy import load_file, save_file
 
+from refsim import Choices
 from refsim.conformance.adapters import Own, TargetFailure, Unsupported
+from refsim.conformance.adapters.capabilities import DEFAULT_FEATURES
 from refsim.conformance.adapters.recorded import Recorded
 from refsim.conformance.adapters.recordings import read_recording, write_recording
 from refsim.conformance.bits import same_bits
 from refsim.conformance.cases import write_cases
 from refsim.conformance.cases.container import write_tree
+from refsim.conformance.cases.generate import generated_cases
 from refsim.conformance.kit import Recording, play
+from refsim.conformance.kit.judge import judge
 from refsim.errors import VectorError
 from tests.conformance.adapters.cases import F, case
 
@@ -69,6 +73,13 @@ def test_recordings_that_begin_alike_are_told_apart() -> None:
     recordings = [play(Own(), first), play(Own(), other)]
     for recording in recordings:
         assert same_recordings(recording, play(Recorded(recordings), recording.case))
+
+
+def test_the_reading_by_which_it_is_judged_may_be_another_one() -> None:
+    recording = own_recording()
+    asked = case()
+    asked.config.choices = Choices.aihwkit()
+    assert same_recordings(recording, play(Recorded([recording]), asked))
 
 
 def test_a_case_that_was_not_recorded_is_unsupported() -> None:
@@ -123,7 +134,41 @@ def test_plain_answers_beside_the_cases(tmp_path: Path) -> None:
     for a, b in zip(found.observations, recording.observations, strict=True):
         assert same_bits(a.output, b.output)
         assert same_bits(a.gradients, b.gradients)
-        assert a.before == a.stages == a.passed == {}
+        assert a.before == a.stages == {}
+        assert a.passed.keys() <= {"input_range_update_idx"}
+
+
+def test_what_the_passes_change_must_be_shown(tmp_path: Path) -> None:
+    from_data = case()
+    from_data.config.pre_post.input_range.init_from_data = 2
+    recording = play(Own(), from_data)
+    write_cases(tmp_path / "cases.safetensors", [from_data])
+    save_file(answers(recording), tmp_path / "answers.safetensors")
+    with pytest.raises(VectorError, match="has no 0/0/passed/input_range, though the passes"):
+        read_recording(tmp_path)
+    shown = {
+        f"0/{k}/passed/input_range": seen.passed["input_range"]
+        for k, seen in enumerate(recording.observations)
+    }
+    save_file(answers(recording) | shown, tmp_path / "answers.safetensors")
+    assert len(read_recording(tmp_path)) == 1
+
+
+@pytest.mark.filterwarnings("ignore::refsim.errors.RangeWarning")
+@pytest.mark.parametrize("seed", range(3))
+def test_plain_answers_of_a_right_tile_are_right(tmp_path: Path, seed: int) -> None:
+    allowed = DEFAULT_FEATURES | {"quantised_tile", "quantised_periphery", "output_quantiser"}
+    recordings = [play(Own(), asked) for asked in generated_cases(seed, 6, allowed)]
+    write_cases(tmp_path / "cases.safetensors", [each.case for each in recordings])
+    found: dict[str, Any] = {}
+    for number, recording in enumerate(recordings):
+        found |= answers(recording, number)
+        for k, seen in enumerate(recording.observations):
+            names = [n for n in seen.passed if n == "input_range" or "quantizer" in n]
+            found |= {f"{number}/{k}/passed/{name}": seen.passed[name] for name in names}
+    save_file(found, tmp_path / "answers.safetensors")
+    for recording in read_recording(tmp_path):
+        assert judge(recording).findings == []
 
 
 @pytest.mark.parametrize(

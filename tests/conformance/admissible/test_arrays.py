@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 import refsim as rs
@@ -26,8 +26,11 @@ from tests.tile.cases import config
 
 pytestmark = pytest.mark.filterwarnings("ignore::refsim.errors.RangeWarning")
 N, O, I = 5, 4, 7
+FEW = settings(max_examples=max(20, settings().max_examples // 4))
+"""An array is many tiles, each of which is tested as such."""
 
 
+@FEW
 @given(case=dtypes.flatmap(lambda T: array_cases(T, count=1)))
 def test_the_own_array_is_exact(case: ArrayCase) -> None:
     (x, g), array, before = case.batches[0], case.array("spec"), case.array("spec")
@@ -57,9 +60,9 @@ def test_the_own_array_is_exact(case: ArrayCase) -> None:
             for report in reports:
                 assert report.passed, report
                 assert not exact or all(s.exact == s.total for s in report.stages), report
-        settings = SGDSettings(0.1, momentum=0.5)
+        options = SGDSettings(0.1, momentum=0.5)
         report, velocity = judge_update(
-            pending, gradients, array.state_dict(), profile, settings=settings
+            pending, gradients, array.state_dict(), profile, settings=options
         )
         assert report.passed, report
         assert all(s.exact == s.total for s in report.stages), report
@@ -82,6 +85,7 @@ def batch(seed: int = 1) -> tuple[Any, Any]:
     return draw.normal(0, 1, (N, I)).astype(F), draw.normal(0, 1, (N, O)).astype(F)
 
 
+@FEW
 @given(seed=seeds, reciprocal=st.booleans())
 def test_right_arrays_stay_in_the_sets(seed: int, reciprocal: bool) -> None:
     profile = FLOAT32.reciprocals() if reciprocal else FLOAT32

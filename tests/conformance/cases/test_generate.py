@@ -17,6 +17,7 @@ from refsim.conformance.bits import same_bits
 from refsim.conformance.cases import FEATURES, Case, case_id, features
 from refsim.conformance.cases.files import case_tree
 from refsim.conformance.cases.generate import build_case, generated_cases
+from refsim.conformance.cases.methods import METHODS, method_cases
 from refsim.conformance.cases.picker import RandomPicker
 from refsim.conformance.kit.play import play
 from refsim.conformance.strategies import batches, cases, configurations, gradients, tiles, weights
@@ -40,7 +41,10 @@ def test_the_same_seed_makes_the_same_cases(many: list[Case]) -> None:
 
 def test_every_feature_is_asked_for(many: list[Case]) -> None:
     counts = Counter(feature for case in many for feature in features(case))
-    assert {name for name in FEATURES if counts[name] < 3} == set()
+    assert {name for name in FEATURES if counts[name] < 3} == {*METHODS}
+    made = list(method_cases(0, 60, EVERYTHING))
+    assert {name for case in made for name in features(case)} >= {*METHODS}
+    assert {len(case.steps) for case in made} == {1, 2}
 
 
 @pytest.mark.parametrize("feature", sorted(FEATURES))

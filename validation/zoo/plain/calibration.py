@@ -27,7 +27,7 @@ class Calibration(InputRange):
         std_alpha: float | None = None,
     ) -> None:
         """Set the range from the inputs of all batches."""
-        kind = kind if isinstance(kind, Kind) else Kind[kind]
+        kind = Kind[kind] if kind in Kind.__members__ else Kind(kind)
         if kind == Kind.NONE:
             return
         self.prepare(std_alpha)

@@ -1,0 +1,64 @@
+"""The state machine for users' own tests: right tiles pass, tiles that forget are found."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+from hypothesis import Phase, settings
+from hypothesis.stateful import run_state_machine_as_test
+
+from refsim.conformance.adapters import Capabilities
+from refsim.conformance.adapters.capabilities import DEFAULT_FEATURES
+from refsim.conformance.adapters.own import Own
+from refsim.conformance.kit.behaviours import BEHAVIOURS
+from refsim.conformance.machine import state_machine
+
+SIMPLE = Capabilities(
+    features=frozenset(
+        {
+            "input_range",
+            "learned_range",
+            "data_init",
+            "bias",
+            "backward",
+            "sgd",
+            "eval",
+            "checkpoint",
+        }
+    )
+)
+FEW = settings(max_examples=12, stateful_step_count=6, deadline=None, database=None)
+MANY = settings(FEW, max_examples=100, derandomize=True, phases=[Phase.generate])
+
+
+def run(target: Any, declared: Capabilities, effort: settings) -> None:
+    run_state_machine_as_test(state_machine(target, declared), settings=effort)
+
+
+def test_refsim_passes() -> None:
+    run(Own, Capabilities(features=DEFAULT_FEATURES | {"checkpoint"}), FEW)
+
+
+@pytest.mark.parametrize(
+    "mistake",
+    [
+        "gradients replace each other instead of adding up",
+        "gradients are not cleared by a step",
+        "the counter is lost on load",
+        "evaluation mode is ignored",
+    ],
+)
+def test_tiles_that_forget_are_found(mistake: str) -> None:
+    wrong = next(b for b in BEHAVIOURS if b.mistake == mistake)
+    with pytest.raises(AssertionError, match=r"step \d"):
+        run(wrong.make(), SIMPLE, MANY)
+
+
+def test_an_adapter_may_declare_itself() -> None:
+    class Small(Own):
+        capabilities = Capabilities(name="a small one", features=frozenset({"bias"}))
+
+    made = state_machine(Small())
+    assert made.__name__ == "Sequences of a small one"
+    run_state_machine_as_test(made, settings=FEW)
