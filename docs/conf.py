@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parents[1]
 sys.path[:0] = [str(ROOT), str(ROOT / "docs")]
 
+import features  # noqa: E402
 import parameters  # noqa: E402
 import traceability  # noqa: E402
 
@@ -30,7 +31,7 @@ extensions = [
     "sphinx.ext.napoleon",
     "sphinx.ext.viewcode",
 ]
-exclude_patterns = ["_build"]
+exclude_patterns = ["_build", "howto/features.md"]
 html_theme = "furo"
 html_title = f"refsim {version}"
 
@@ -80,5 +81,7 @@ def setup(app: Sphinx) -> None:
     for source in (traceability, parameters):
         page = Path(app.srcdir) / "clauses" / f"{source.__name__}.md"
         page.write_text(source.page(), encoding="utf-8")
+    table = Path(app.srcdir) / "howto" / "features.md"
+    table.write_text(features.page(), encoding="utf-8")
     app.connect("autodoc-process-docstring", joined_returns, priority=400)
     app.connect("autodoc-process-signature", named_types)

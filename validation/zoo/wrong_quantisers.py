@@ -15,7 +15,6 @@ PERIPHERY = (TILE, "quantised_periphery")
 ASYMMETRIC = (*PERIPHERY, "asymmetric_periphery")
 LEARNED = (*PERIPHERY, "learned_quantisers")
 OUTPUTS = (TILE, "output_quantiser")
-VALUES = ("QU-9", "QU-8", "QU-7", "QU-6", "PP-1", "PP-2")
 
 
 @mistake("QU-7", "QU-8", "QU-9", needs=ASYMMETRIC)
@@ -86,7 +85,7 @@ class CodesHalfAway:
         return away + self.zero_point(name)
 
 
-@mistake("PP-2", "QU-8", needs=(*OUTPUTS, "bias"))
+@mistake("PP-2", "QU-9", "QU-8", needs=(*OUTPUTS, "bias"))
 class BiasAfterQuantisation:
     """The bias is added after the outputs were quantised."""
 
@@ -99,7 +98,7 @@ class BiasAfterQuantisation:
         return super().outputs(z) + self.late
 
 
-@mistake("PP-3", "PP-1", "QU-1", "QU-6", needs=(*PERIPHERY, "out_scaling"))
+@mistake("PP-3", "QU-1", "QU-3", "QU-4", "PP-1", needs=(*PERIPHERY, "out_scaling"))
 class ScalesQuantisedApart:
     """The learned output scale is multiplied with the quantised rest, and is not quantised itself."""
 
@@ -110,7 +109,7 @@ class ScalesQuantisedApart:
         return super().periphery_quantised(name, np.atleast_1d(others), rows) * a
 
 
-@mistake("QU-10", needs=(*PERIPHERY, "backward"))
+@mistake("QU-10", "QU-11", needs=(*PERIPHERY, "backward"))
 class ClippedCodesLearn:
     """Values beyond the last code send their gradient on."""
 

@@ -67,7 +67,7 @@ class Pipe:
         except (OSError, ValueError, subprocess.SubprocessError) as error:
             raise InputError(f"{' '.join(command)} cannot be started: {error}.") from error
         self.alive = True
-        self._memory, self._held, self._watched = memory, 0, 0.0
+        self._memory, self._watched = memory, 0.0
         self._left, self._searched = bytearray(), 0
         self._tail, self._unsent = bytearray(), memoryview(b"")
         self._events = selectors.DefaultSelector()
@@ -237,9 +237,9 @@ def _family(process: int) -> list[int]:
     """A process and all that descend from it, as far as that can be seen."""
     found = [process]
     for each in found:
-        with suppress(OSError, ValueError):
-            children = Path(f"/proc/{each}/task/{each}/children").read_text()
-            found += map(int, children.split())
+        for children in Path(f"/proc/{each}/task").glob("*/children"):  # of each thread
+            with suppress(OSError, ValueError):
+                found += map(int, children.read_text().split())
         if len(found) > _MOST_CHILDREN:
             break
     return found

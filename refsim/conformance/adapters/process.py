@@ -13,15 +13,14 @@ from typing import Any, Final, Self
 
 from refsim import __version__
 from refsim.config.files import to_json
-from refsim.errors import ConfigError, InputError, TargetFailure
+from refsim.errors import InputError, TargetFailure
 
 from . import answers, wire
 from .answers import LARGEST, MOST_NAMES, Sizes, malformed, shown
-from .capabilities import Capabilities
-from .capability_file import capabilities_from
 from .guard import Safe
+from .introduction import Introduction, introduction
 from .pipe import Pipe
-from .wire_arrays import FORMS, Folder, decoded, encoded
+from .wire_arrays import Folder, decoded, encoded
 
 __all__ = ["MEMORY", "TIMEOUT", "ProcessTarget"]
 
@@ -130,12 +129,11 @@ class ProcessTarget(Safe):
         self._form = "base64"
         try:
             hello = self._start()
-            self.capabilities = _declared(hello)
         except BaseException:
             self.close_process()
             raise
-        self.name, self.version = hello["name"], hello.get("version", "")
-        for method in hello.get("methods", []):
+        self.name, self.version, self.capabilities = hello.name, hello.version, hello.capabilities
+        for method in hello.methods:
             setattr(self, method, getattr(self, f"_{method}"))
 
     def __enter__(self) -> Self:
@@ -233,7 +231,7 @@ class ProcessTarget(Safe):
 
     # ----- the process
 
-    def _start(self) -> dict[str, Any]:
+    def _start(self) -> Introduction:
         """A new process that has introduced itself."""
         if self._started > MOST_RESTARTS:
             text = f"the process was lost {self._started} times and is not started again."
@@ -241,12 +239,13 @@ class ProcessTarget(Safe):
         self._started += 1
         self._held.pipe = Pipe(self.command, self.memory, self._cwd, self._env)
         folder = str(self._held.folder.path)
-        hello = self._told("hello", protocol=wire.PROTOCOL, refsim=__version__, folder=folder)
+        told = self._told("hello", protocol=wire.PROTOCOL, refsim=__version__, folder=folder)
         try:
-            self._form = _checked_hello(hello)
+            hello = introduction(told)
         except TargetFailure:
             self._held.pipe.end()
             raise
+        self._form = hello.form
         return hello
 
     def _restart(self) -> None:
@@ -340,39 +339,3 @@ def _checked_limits(timeout: Any, memory: Any) -> tuple[float, int | None]:
     if memory is not None and (type(memory) is not int or not 2**24 <= memory < 2**62):
         raise InputError(f"memory is {memory!r}, allowed are None and bytes from {2**24}.")
     return float(timeout), memory
-
-
-def _checked_hello(hello: dict[str, Any]) -> str:
-    """The form in which arrays are wanted."""
-    if hello["protocol"] != wire.PROTOCOL or type(hello["protocol"]) is not int:
-        raise malformed(
-            f"the target speaks version {shown(hello['protocol'])} of the protocol, "
-            f"this refsim speaks {wire.PROTOCOL} (hello)."
-        )
-    for key in ("name", "version"):
-        text = hello.get(key, "unknown")
-        if not isinstance(text, str) or not 0 < len(text) <= 100 or not text.isprintable():
-            raise malformed(
-                f"{key} is {shown(text)}, allowed are texts of 1 to 100 letters (hello)."
-            )
-    methods = hello.get("methods", [])
-    if not isinstance(methods, list) or not all(m in wire.METHODS for m in methods):
-        raise malformed(
-            f"methods is {shown(methods)}, allowed are lists of {', '.join(wire.METHODS)} (hello)."
-        )
-    form = hello.get("arrays", "base64")
-    if form not in FORMS:
-        raise malformed(f"arrays is {shown(form)}, allowed are {', '.join(FORMS)} (hello).")
-    return str(form)
-
-
-def _declared(hello: dict[str, Any]) -> Capabilities | None:
-    table = hello.get("capabilities")
-    if table is None:
-        return None
-    try:
-        if not isinstance(table, dict):
-            raise ConfigError(f"they are {type(table).__name__}, but must be an object.")
-        return capabilities_from({"name": hello["name"], **table})
-    except ConfigError as error:
-        raise malformed(f"the capabilities are wrong: {str(error).rstrip('.')} (hello).") from error

@@ -96,6 +96,7 @@ def array_state(
     judge: Callable[..., Report],
     noise: Mapping[str, object] | None,
     stages: Mapping[str, object],
+    dy: object,
 ) -> Report:
     """The verdict on the state after a forward pass; ``judge`` is the function for a tile."""
     after, shown = _places(array, state), _places(array, stages)
@@ -108,8 +109,9 @@ def array_state(
             profile,
             noise=noises.get(place),
             stages=shown.get(place),
+            dy=None if dy is None else np.asarray(dy)[..., rows],
         )
-        for place, tile in array.named_tiles().items()
+        for place, (tile, _, rows) in _splits(array).items()
     }
     found, margins = _joined(reports)
     for name, value in after[""].items():

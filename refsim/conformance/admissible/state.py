@@ -20,8 +20,10 @@ from refsim.tile.state_dict import RANDOM_STATE
 from .array import array_state
 from .entries import KEPT, without_random_state
 from .flow import Admissible, Flow
-from .forward import scaled_input
+from .forward import forward, scaled_input
 from .interval import Floats, Interval, point
+from .manual_backward import running_peak_of_gradients
+from .passes import check_lead
 from .plan import quantised_entries
 from .problem import Problem, arrays, problem
 from .profile import FLOAT32, Profile
@@ -46,12 +48,16 @@ class Pass:
         The state of the implementation after the pass, by name, as far as it is given.
     flow
         What becomes of the entries of quantisers, as stages.
+    way_back
+        The problem with the weight that was used, the stages that are shown, and the gradient of the output; None if
+        there was no way back.
     """
 
     tile: Any
     problem: Problem
     after: Mapping[str, Floats]
     flow: Flow
+    way_back: tuple[Problem, Mapping[str, Floats], Interval] | None = None
 
 
 def _range(pass_: Pass) -> Admissible:
@@ -82,10 +88,23 @@ def _average(pass_: Pass) -> Admissible:
     return Admissible("NM-8", name, [kept if after is None else after])
 
 
+def _back_average(pass_: Pass) -> Admissible:
+    """The running peak of the way back, which it moves on in training."""
+    name, after = "backward_average_abs_max", None
+    if pass_.way_back is not None and pass_.tile.training:
+        p, shown, g = pass_.way_back
+        flow = Flow(shown)
+        forward(p, flow)
+        after = running_peak_of_gradients(p, flow, g)
+    kept = point(pass_.tile.value(name))
+    return Admissible("NM-8", name, [kept if after is None else after])
+
+
 ENTRIES: dict[str, Callable[[Pass], Admissible]] = {
     "input_range": _range,
     "input_range_update_idx": _counter,
     "average_abs_max": _average,
+    "backward_average_abs_max": _back_average,
 }
 """What a pass may make of the entries that it changes; all others must stay as they are."""
 
@@ -98,8 +117,9 @@ def judge_state(
     *,
     noise: Mapping[str, object] | None = None,
     stages: Mapping[str, object] | None = None,
+    dy: object = None,
 ) -> Report:
-    """Whether a correct implementation may have this state after a forward pass.
+    """Whether a correct implementation may have this state after a forward pass, or after both passes.
 
     Parameters
     ----------
@@ -112,6 +132,8 @@ def judge_state(
         What the pass has no business with must be as before.
     profile, noise, stages
         As for :func:`judge_forward`.
+    dy
+        Gradient of the output, if there was a backward pass, too: it moves on a running peak of its own.
 
     Returns
     -------
@@ -141,7 +163,7 @@ def judge_state(
     ('IR-1', False)
     """
     if isinstance(tile, TileModuleArray):
-        return array_state(tile, x, state, profile, judge_state, noise, stages or {})
+        return array_state(tile, x, state, profile, judge_state, noise, stages or {}, dy)
     after = without_random_state(state)
     with np.errstate(all="ignore"):
         shown = arrays(after)
@@ -150,16 +172,37 @@ def judge_state(
         anchors: dict[str, object] = {**plain, **(stages or {})}
         anchors |= {name: after[name] for name in ("input_range",) if name in after}
         p = problem(tile, x, profile, noise, arrays(anchors))
-        expected = _after(tile, x, noise)
+        expected = _after(tile, x, noise, dy)
         _check_entries(tile, shown, expected)
         flow = quantised_flow(p, arrays(stages or {}), shown)
-        pass_ = Pass(tile, p, shown, flow)
+        way_back = None
+        if dy is not None and "backward_average_abs_max" in after:
+            way_back = _way_back(tile, x, dy, profile, noise, {**(stages or {}), **anchors})
+        pass_ = Pass(tile, p, shown, flow, way_back)
         found = [
             verdict(_entry(pass_, name), after[name], expected.get(name), profile.format)
             for name in _in_order(tile, flow, expected)
             if name in after
         ]
     return Report(profile.name, found)
+
+
+def _way_back(
+    tile: Tile,
+    x: object,
+    dy: object,
+    profile: Profile,
+    noise: Mapping[str, object] | None,
+    stages: Mapping[str, object],
+) -> tuple[Problem, Mapping[str, Floats], Interval]:
+    """What a way back starts from, with the weight of the pass in place of the stored one."""
+    check_lead(dy, x, tile.out_size, "dy")
+    if stages.get("effective_weight") is tile.parameters["weight"]:
+        stages = {name: value for name, value in stages.items() if name != "effective_weight"}
+    shown = arrays({name: value for name, value in stages.items() if name != "output"})
+    p = problem(tile, x, profile, noise, shown)
+    g = np.asarray(dy, dtype=np.float64).reshape(len(p.x.lo), tile.out_size)
+    return p, shown, point(p.A.format.rounded(g))
 
 
 def _in_order(tile: Any, flow: Flow, after: Mapping[str, Any]) -> list[str]:
@@ -192,10 +235,12 @@ def _entry(pass_: Pass, name: str) -> Admissible:
     return Admissible(clause, name, [point(pass_.tile.value(name))])
 
 
-def _after(tile: Any, x: object, noise: Mapping[str, object] | None) -> dict[str, Any]:
-    """The state of a copy of the tile after the pass."""
+def _after(tile: Any, x: object, noise: Mapping[str, object] | None, dy: object) -> dict[str, Any]:
+    """The state of a copy of the tile after the pass, or after both."""
     twin = copy.deepcopy(tile)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RangeWarning)
         twin.forward(x, noise=noise)
+        if dy is not None:
+            twin.backward(dy)
     return dict(twin.state_dict())

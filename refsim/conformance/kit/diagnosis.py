@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Final
 
@@ -42,10 +42,11 @@ class Failure:
     finding: Finding
 
     @property
-    def weight(self) -> tuple[int, int]:
-        """How much there is to look at."""
+    def weight(self) -> tuple[int, int, int]:
+        """How late in a pass it is noticed, and how much there is to look at."""
         outputs, inputs, rows, steps = size(self.recording.case)
-        return steps, outputs * inputs + rows * (outputs + inputs)
+        late = int(self.finding.stage.endswith("gradient"))
+        return late, steps, outputs * inputs + rows * (outputs + inputs)
 
 
 def diagnosed(session: Session, progress: Progress, seconds: float | None) -> Iterator[Finding]:
@@ -73,7 +74,7 @@ def _smallest_of_each_kind(session: Session, progress: Progress, seconds: float)
 
 def _shrunk(session: Session, failure: Failure, seconds: float) -> Failure:
     """The failure on a case as small as can be found."""
-    if failure.finding.kind in ("law", "timeout"):
+    if failure.finding.kind in ("law", "timeout", "memory", "crash"):
         return failure
     case = replace(failure.recording.case, clauses=(), catches="")
     case = shrunk(case, session.fails(failure.finding.key), seconds=seconds)
@@ -109,16 +110,20 @@ def _others(session: Session) -> list[Recording]:
     return [f.recording.until(f.finding.step) for f in wrong if f.finding.kind != "law"] + right
 
 
-def _votes(session: Session) -> Counter[str]:
-    """How many examples of each clause fail."""
-    return Counter(
+def _votes(session: Session) -> dict[str, float]:
+    """The share of the examples of each clause that fail."""
+    played = Counter(case.clauses[0] for case in session.examples)
+    failed = Counter(
         failure.recording.case.clauses[0]
         for failure in session.failures
         if failure.phase == "examples" and failure.recording.case.clauses
     )
+    return {clause: failed[clause] / played[clause] for clause in failed}
 
 
-def _best(found: Sequence[Cause], left: Sequence[Failure], votes: Counter[str]) -> Cause | None:
+def _best(
+    found: Sequence[Cause], left: Sequence[Failure], votes: Mapping[str, float]
+) -> Cause | None:
     """The cause that explains most; of equal ones that of the clause which was judged, or whose examples fail.
 
     One that contradicts too much of what else the implementation does is none.
@@ -130,7 +135,8 @@ def _best(found: Sequence[Cause], left: Sequence[Failure], votes: Counter[str]) 
     equal = [cause for cause in likely if len(cause.explained) == most]
     judged = {failure.finding.clause for failure in left}
     return max(
-        equal, key=lambda c: (c.clause in judged, votes[c.clause], sum(c.grades), -equal.index(c))
+        equal,
+        key=lambda c: (c.clause in judged, votes.get(c.clause, 0), sum(c.grades), -equal.index(c)),
     )
 
 
@@ -140,7 +146,7 @@ def _anchored(failure: Failure) -> bool:
     return bool(shown) or failure.finding.clause in (STATE, "target")
 
 
-def _named(session: Session, failure: Failure, votes: Counter[str]) -> Finding:
+def _named(session: Session, failure: Failure, votes: Mapping[str, float]) -> Finding:
     """A finding without a known cause, with the clause that its case points at."""
     finding = failure.finding
     if not _anchored(failure) and finding.kind == "violation":

@@ -13,7 +13,7 @@ import numpy as np
 from refsim.conformance.cases import Case, Step
 from refsim.errors import RefsimError
 
-__all__ = ["SIMPLER"]
+__all__ = ["SIMPLER", "switched_on"]
 
 FEW: Final = 8
 PLAIN_SGD: Final[tuple[dict[str, Any], ...]] = (
@@ -212,6 +212,16 @@ def _less_configured(case: Case) -> Iterator[Case]:
             yield _fitting(replace(case, config=config))
         except RefsimError:
             continue  # not a configuration
+
+
+def switched_on(config: Any) -> set[str]:
+    """The fields of a configuration that are not off, by path (``"forward.inp_res"``)."""
+    every = {".".join((*path, name)): value != off for path, name, value, off in _switches(config)}
+    return {
+        name
+        for name, on in every.items()
+        if on and every.get(name.rpartition(".")[0] + ".is_perfect") is not False
+    }
 
 
 def _much_at_once(switch: tuple[tuple[str, ...], str, Any, Any]) -> bool:

@@ -29,6 +29,9 @@ __all__ = ["Session", "verify_target"]
 
 ENOUGH: Final = 40
 """Failing cases of a phase after which it ends."""
+SLOW: Final = ("timeout", "memory", "crash")
+PATIENCE: Final = 3
+"""Failures of these kinds after which nothing more is played."""
 KEPT: Final = 24
 """Right cases that are kept for the diagnosis."""
 
@@ -118,6 +121,7 @@ class Session:
         self.outcome = Outcome(declared, seed, FlipBudget(declared.profile))
         self.failures: list[Failure] = []
         self.right: list[Recording] = []
+        self.examples: list[Case] = []
 
     # ----- one case
 
@@ -167,7 +171,8 @@ class Session:
         start = time.monotonic()
         until = float("inf") if seconds is None else start + seconds
         for phase in phases:
-            self._phase(phase, count, until, progress)
+            if not self._impatient():
+                self._phase(phase, count, until, progress)
         self.outcome.seconds = time.monotonic() - start
         self._budget()
         self._sort(diagnosed(self, progress, seconds))
@@ -204,8 +209,14 @@ class Session:
                 self.outcome.complete = False
                 return
             failing += self.take(phase, each) if isinstance(each, Case) else self.note(phase, each)
-            if failing >= ENOUGH:
+            if failing >= ENOUGH or self._impatient():
                 return
+
+    def _impatient(self) -> bool:
+        """Whether the target hung or died too often; the verdict is then not complete."""
+        slow = sum(failure.finding.kind in SLOW for failure in self.failures)
+        self.outcome.complete = self.outcome.complete and slow < PATIENCE
+        return slow >= PATIENCE
 
     def take(self, phase: str, case: Case) -> bool:
         """Play and judge a case; whether it fails."""
@@ -218,6 +229,8 @@ class Session:
             self.outcome.refused[str(refusal)] += 1
             return False
         self.outcome.cases[phase] += 1
+        if prepared.clauses and phase == "examples":
+            self.examples.append(prepared)
         self.outcome.enter(verdict.reports, verdict.clauses)
         found = [finding for finding in verdict.findings if not self.waived(finding)]
         if found:

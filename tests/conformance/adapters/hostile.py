@@ -168,6 +168,7 @@ def main(kind: str) -> None:
                 "future": {"protocol": 2},
                 "wrongmethods": {"methods": ["dance"]},
                 "escape": {"name": "\x1b[31m"},
+                "promises": {"capabilities": {"features": ["bais"]}},
                 "form": {"arrays": "xml"},
             }
             raw(json.dumps({"id": number, "result": hello | changes.get(kind, {})}) + "\n")

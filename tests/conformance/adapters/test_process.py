@@ -72,7 +72,7 @@ def test_thousands_of_tiles_leave_nothing_behind(own: Any) -> None:
     before = len(list(Path("/proc/self/fd").iterdir()))
     for _ in range(300):
         own.close(own.create(asked, one, None, {}))
-    assert len(list(Path("/proc/self/fd").iterdir())) == before
+    assert len(list(Path("/proc/self/fd").iterdir())) <= before
     assert list(own._held.folder.path.iterdir()) == []
 
 

@@ -154,6 +154,7 @@ def test_what_the_passes_change_must_be_shown(tmp_path: Path) -> None:
     assert len(read_recording(tmp_path)) == 1
 
 
+@pytest.mark.filterwarnings("ignore::refsim.errors.RangeWarning")
 @pytest.mark.parametrize("seed", range(3))
 def test_plain_answers_of_a_right_tile_are_right(tmp_path: Path, seed: int) -> None:
     allowed = DEFAULT_FEATURES | {"quantised_tile", "quantised_periphery", "output_quantiser"}

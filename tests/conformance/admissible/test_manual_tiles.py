@@ -41,6 +41,7 @@ def passes(case: Case) -> dict[str, Any]:
             y, ahead = tile.forward(x, trace=True)
             state = dict(tile.state_dict())
             dx, back = tile.backward(g, trace=True)
+            both = dict(tile.state_dict())
             pending = case.tile("spec")
             pending.load_state_dict(tile.state_dict())
             if hasattr(tile, "pending"):
@@ -53,6 +54,7 @@ def passes(case: Case) -> dict[str, Any]:
     return {
         "y": y,
         "state": state,
+        "both": both,
         "noise": ahead.noise,
         "backward_noise": back.noise,
         "stages": stages,
@@ -74,6 +76,7 @@ def test_every_stage_of_the_own_tile_is_exact(case: Case) -> None:
     for profile in PROFILES[case.T]:
         options = {"profile": profile, "noise": found["noise"]}
         own(judge_state(before, x, found["state"], **options))
+        own(judge_state(before, x, found["both"], dy=g, stages=stages, **options))
         own(judge_forward(before, x, found["y"], stages=stages, **options))
         options |= {"backward_noise": found["backward_noise"], "stages": stages}
         own(judge_backward(before, x, g, found["gradients"], **options))
@@ -89,6 +92,8 @@ def test_the_results_of_the_own_tile_are_admissible_without_its_stages(case: Cas
     for profile in PROFILES[case.T]:
         options = {"profile": profile, "noise": found["noise"]}
         report = judge_forward(before, x, found["y"], **options)
+        assert report.passed, report
+        report = judge_state(before, x, found["both"], dy=g, **options)
         assert report.passed, report
         options |= {"backward_noise": found["backward_noise"]}
         report = judge_backward(before, x, g, found["gradients"], **options)

@@ -185,3 +185,22 @@ def test_the_noise_of_the_way_back_is_asked_for() -> None:
         rs.InputError, match=r"out_noise is switched on; .* as backward_noise\['out_noise'\]"
     ):
         judge_backward(tile, x, g, {"input": np.ones((1, I))})
+
+
+def test_the_running_peak_of_the_way_back_is_judged() -> None:
+    average = rs.IOParameters(noise_management=NM.AVERAGE_ABS_MAX, out_noise=0.0)
+    perfect = rs.IOParameters(is_perfect=True)
+    made = rs.InferenceRPUConfig(forward=perfect, backward=average)
+    tile, other = (made.create_tile(O, I, backend="spec") for _ in range(2))
+    draw = np.random.default_rng(2)
+    x, g = draw.normal(0, 1, (N, I)).astype(F), draw.normal(0, 1, (N, O)).astype(F)
+    other.forward(x)
+    other.backward(g)
+    state = dict(other.state_dict())
+    assert judge_state(tile, x, state, dy=g).passed
+    assert not judge_state(tile, x, state).passed
+    for wrong in (np.abs(g).max(), np.abs(g[0]).max(), np.mean(np.abs(g).max(axis=1)), -1):
+        state["backward_average_abs_max"] = np.array([wrong], F)
+        first = judge_state(tile, x, state, dy=g).first
+        assert first is not None
+        assert (first.clause, first.name) == ("NM-8", "backward_average_abs_max")
