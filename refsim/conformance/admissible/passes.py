@@ -24,7 +24,15 @@ from .problem import NOISE, Problem, arrays, problem
 from .profile import Profile
 from .report import Report, verdict
 
-__all__ = ["GRADIENTS", "Passed", "backward_pass", "by_stage", "check_lead", "forward_pass"]
+__all__ = [
+    "GRADIENTS",
+    "Passed",
+    "backward_pass",
+    "by_stage",
+    "check_lead",
+    "fitting",
+    "forward_pass",
+]
 
 GRADIENTS = {
     "input": "input_gradient",
@@ -66,7 +74,7 @@ class Passed:
         found = [
             verdict(
                 each,
-                _fitting(self.given[name], each.sets[0].lo, name),
+                fitting(self.given[name], each.sets[0].lo, name),
                 self.expected.get(name),
                 digits,
             )
@@ -137,7 +145,7 @@ def _accumulate(p: Problem, flow: Flow, earlier: Mapping[str, Floats]) -> None:
         found = flow.found.get(name)
         if found is not None:
             shape = found.sets[0].lo.shape
-            start = point(_fitting(value, found.sets[0].lo, f"before, {name},").reshape(shape))
+            start = point(fitting(value, found.sets[0].lo, f"before, {name},").reshape(shape))
             found.sets = [p.A.sum(start, each) for each in found.sets]
 
 
@@ -148,7 +156,8 @@ def check_lead(value: object, x: object, columns: int, name: str) -> None:
         raise ShapeError(f"{name} has shape {np.shape(np.asarray(value))}, allowed is {wanted}.")
 
 
-def _fitting(value: object, like: Any, name: str) -> Any:
+def fitting(value: object, like: Any, name: str) -> Any:
+    """An array of the size of a set; a :class:`~refsim.ShapeError` if it has another one."""
     shape = like.shape[-2:] if like.ndim == 3 else like.shape
     array = np.asarray(value)
     if array.size != int(np.prod(shape)):
