@@ -12,12 +12,12 @@ from numpy.typing import NDArray
 from refsim.tile import QuantisationManager, QuantizedTorchInferenceTile
 from refsim.tile.estimators import Estimator
 from refsim.tile.quantisation_manager import PeripheryManager, RangeState
+from refsim.tile.quantised_array_periphery import QuantisedArrayPeriphery
 from refsim.tile.quantised_periphery import OUTPUT
 from refsim.tile.quantised_state import STATES
 from refsim.tile.quantised_torch_inference import COUNTERS
 from refsim.tile.quantiser import Grid as StoredGrid
 from refsim.tile.quantiser import Quantiser
-from refsim.tile.state import Tile
 
 from .flow import Flow
 from .interval import Interval, point
@@ -87,9 +87,9 @@ def _plan(name: str, manager: QuantisationManager, training: bool, after: int) -
     return Plan(name, manager.quantiser, grid, manager.estimator, state, counter)
 
 
-def quantised_entries(tile: Tile) -> dict[str, NDArray[Any]]:
-    """What the state of a tile holds of its quantisers."""
-    if not isinstance(tile, QuantizedTorchInferenceTile):
+def quantised_entries(tile: Any) -> dict[str, NDArray[Any]]:
+    """What the state of a tile, or of what stands behind the tiles of an array, holds of quantisers."""
+    if not isinstance(tile, QuantizedTorchInferenceTile | QuantisedArrayPeriphery):
         return {}
     own = (*tile.quantizers, *COUNTERS.values())
     return {

@@ -13,9 +13,11 @@ from refsim.conformance.admissible import (
     FLOAT32,
     FLOAT64,
     Report,
+    SGDSettings,
     judge_backward,
     judge_forward,
     judge_state,
+    judge_update,
 )
 from refsim.tile.quantised_array_periphery import ArrayBiasManager
 from tests.tile.test_quantised_array import made
@@ -63,6 +65,23 @@ def test_the_own_array_is_exact(T: Any, learned: bool, symmetric: bool) -> None:
             assert report.passed, str(report)
         if k == 1:
             array.eval()
+
+
+def test_learned_steps_of_the_array_are_updated() -> None:
+    array = made(symmetric=False, periphery={"learn_quant_params": True, "init_learning_after": 1})
+    sgd, draw = rs.SGD([array], lr=0.1), np.random.default_rng(0)
+    for _ in range(2):
+        _, _, _, gradients, _, _ = passes(array, draw)
+        before = copy.deepcopy(array)
+        sgd.step()
+    del gradients["input"]
+    after = array.state_dict()
+    report, _ = judge_update(before, gradients, after, settings=SGDSettings(0.1))
+    assert report.passed, str(report)
+    wrong = after | {"bias_quantizer.zero_float": after["bias_quantizer.zero_float"] + 1}
+    report, _ = judge_update(before, gradients, wrong, settings=SGDSettings(0.1))
+    assert report.first is not None
+    assert report.first.name == "bias_quantizer.zero_float"
 
 
 def test_a_wrong_place_is_named() -> None:
