@@ -114,7 +114,8 @@ class TorchAdapter:
         """Gradients by autograd; parameters that the graph does not reach have none, and the input has zeros."""
         if handle.y.requires_grad:
             handle.y.backward(_tensor(dy))
-        found = {n: t.grad for n, t in self.tensors(handle.module).items() if t.grad is not None}
+        trained = {n: t for n, t in self.tensors(handle.module).items() if t.requires_grad}
+        found = {name: tensor.grad for name, tensor in trained.items() if tensor.grad is not None}
         dx = handle.x.grad
         given = {"input": np.zeros_like(_array(handle.x)) if dx is None else _array(dx)}
         return given | {name: _array(gradient) for name, gradient in found.items()}
