@@ -246,14 +246,18 @@ def test_another_configuration_is_refused(config: object) -> None:
 
 
 def test_a_deep_copy_shares_nothing_that_can_change() -> None:
-    config = rs.QuantizedTorchInferenceRPUConfig()
+    def made() -> rs.QuantizedTorchInferenceRPUConfig:
+        return rs.QuantizedTorchInferenceRPUConfig(
+            act_quant_config=rs.ActivationQuantConfig(n_bits=8)
+        )
+
+    config = made()
     twin = copy.deepcopy(config)
     assert twin == config
     assert repr(twin) == repr(config)
     twin.pre_post.input_range.decay = 0.5
     twin.modifier.coeffs.append(1.0)
-    twin.act_quant_config.n_bits = 4
-    assert config == rs.QuantizedTorchInferenceRPUConfig()
-    assert copy.deepcopy([config, config])[0] is not config
+    twin.act_quant_config.range_estimator_params.momentum = 0.5
+    assert config == made()
     pair = copy.deepcopy([config, config])
-    assert pair[0] is pair[1]
+    assert pair[0] is pair[1] is not config
