@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import deepcopy
 from dataclasses import fields
+from enum import Enum
 from functools import cache
-from typing import Any, ClassVar, Self, cast, get_type_hints
+from types import NoneType
+from typing import Any, ClassVar, Final, Self, cast, get_type_hints
 
 from refsim.config.checks import checked, nearest
 from refsim.config.printing import printed
@@ -13,6 +16,9 @@ from refsim.errors import ConfigError
 
 __all__ = ["Parameters", "field_hints", "latest_change", "unknown_field"]
 
+
+FIXED: Final = (bool, int, float, str, Enum, type, NoneType)
+"""Types of values that cannot change."""
 
 _latest: dict[str, object] = {"change": object()}
 
@@ -64,6 +70,14 @@ class Parameters:
 
     def __delattr__(self, name: str) -> None:
         raise ConfigError(f"{type(self).__name__}.{name} cannot be deleted.")
+
+    def __deepcopy__(self, memo: dict[int, Any]) -> Self:
+        """A copy that shares nothing that can change; its values were checked when they were given."""
+        made = object.__new__(type(self))
+        memo[id(self)] = made
+        for name, value in vars(self).items():
+            vars(made)[name] = value if isinstance(value, FIXED) else deepcopy(value, memo)
+        return made
 
     def __str__(self) -> str:
         return printed(self)

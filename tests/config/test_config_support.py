@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import copy
 from operator import attrgetter
 from typing import Any
 
 import pytest
 
+import refsim as rs
 from refsim.config import (
     ActivationQuantConfig,
     AnalogMVType,
@@ -241,3 +243,21 @@ def test_another_configuration_is_refused(config: object) -> None:
         f"config is {type(config).__name__!r}, but TorchInferenceTile takes a "
         "TorchInferenceRPUConfig."
     )
+
+
+def test_a_deep_copy_shares_nothing_that_can_change() -> None:
+    def made() -> rs.QuantizedTorchInferenceRPUConfig:
+        return rs.QuantizedTorchInferenceRPUConfig(
+            act_quant_config=rs.ActivationQuantConfig(n_bits=8)
+        )
+
+    config = made()
+    twin = copy.deepcopy(config)
+    assert twin == config
+    assert repr(twin) == repr(config)
+    twin.pre_post.input_range.decay = 0.5
+    twin.modifier.coeffs.append(1.0)
+    twin.act_quant_config.range_estimator_params.momentum = 0.5
+    assert config == made()
+    pair = copy.deepcopy([config, config])
+    assert pair[0] is pair[1] is not config

@@ -109,7 +109,7 @@ class LatestUpdateOnly:
         super().take_weight_gradient(h, c, found)
 
 
-@mistake("CA-1", source=CALIBRATION, needs=["input_range"])
+@mistake("CA-1", source=CALIBRATION, needs=["input_range", "calibration"])
 class SignedQuantile:
     """The quantile of a calibration is that of signed inputs."""
 
@@ -117,7 +117,7 @@ class SignedQuantile:
         return values
 
 
-@mistake("CA-1", "CA-2", "IR-1", needs=["input_range"])
+@mistake("CA-1", "CA-2", "IR-1", needs=["input_range", "calibration"])
 class ZeroRowsCalibrate:
     """Rows of zeros take part in a calibration."""
 
@@ -125,7 +125,7 @@ class ZeroRowsCalibrate:
         return rows
 
 
-@mistake("CA-2", "CA-1", needs=["input_range"])
+@mistake("CA-2", "CA-1", "IR-1", needs=["input_range", "calibration"])
 class CalibrationFromInitialValue:
     """A moving calibration averages with the range that was there before."""
 
