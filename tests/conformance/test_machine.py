@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import Any
 
 import pytest
@@ -52,3 +54,13 @@ def test_an_adapter_may_declare_itself() -> None:
     made = state_machine(Small())
     assert made.__name__ == "Sequences of a small one"
     run_state_machine_as_test(made, settings=FEW)
+
+
+@pytest.mark.parametrize("module", ["strategies", "machine"])
+def test_without_hypothesis_the_error_says_what_is_missing(module: str) -> None:
+    code = f"import sys; sys.modules['hypothesis'] = None; import refsim.conformance.{module}"
+    result = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, check=False
+    )
+    last = result.stderr.strip().splitlines()[-1]
+    assert last.startswith("refsim.errors.BackendError: hypothesis is not installed")
