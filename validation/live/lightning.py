@@ -14,8 +14,8 @@ from .report import table
 
 WORKER = "validation.live.lightning_worker"
 QUIRKS = """
-Left out of the random layers. Each is seen with the library alone: one weight, float64, `init_from_data` 0 and `decay` 0
-unless it says otherwise, batch of one number. L-3 and L-4 were known (L-4 from aihwkit), the others came to light here.
+Left out of the random layers. Each is seen with the library alone: one weight, float64, `init_from_data` 0 and `decay`
+0 unless it says otherwise, batch of one number. L-3 and L-4 were known (L-4 from aihwkit), the others are new.
 
 | no. | situation | aihwkit-lightning returns | reference |
 |---|---|---|---|
@@ -27,8 +27,8 @@ unless it says otherwise, batch of one number. L-3 and L-4 were known (L-4 from 
 | L-6 | `fast_mode`, momentum 0.75, `init_from_data` 5; batches 0.0 and 1.0 | range {L-6} | the same |
 
 L-1: the largest weight times the fraction is above 1, and is then taken for a number of steps; it happens whenever the
-largest weight exceeds the number of steps. L-6: after a batch of zeros the next one counts as the first, and its extremes
-are not averaged.
+largest weight exceeds the number of steps. L-6: after a batch of zeros the next one counts as the first, and its
+extremes are not averaged.
 """
 SCRIPT = """
 import json, torch
