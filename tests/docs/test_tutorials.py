@@ -37,6 +37,23 @@ def test_the_tile_by_hand_is_explained(tmp_path: Path) -> None:
     assert "Forward: row 0, input 1, output 0" in shown.stdout.decode()
 
 
-def test_no_other_tutorial_has_commands() -> None:
+def test_two_tutorials_have_commands() -> None:
     pages = {path.name for path in TUTORIALS.glob("*.md") if commands(path.name)}
-    assert pages == {"one-tile.md"}
+    assert pages == {"one-tile.md", "check-your-own-tile.md"}
+
+
+def test_the_commands_of_the_lesson_with_pytorch_are_commands_that_there_are() -> None:
+    """They need PyTorch; what they print was copied from a run."""
+    for arguments in commands("check-your-own-tile.md"):
+        assert arguments[:2] == ["verify", "my_tile.py:adapter"]
+        assert arguments[2:3] in ([], ["--replay"])
+    named = re.findall(r"`(--[a-z-]+)", (TUTORIALS / "check-your-own-tile.md").read_text("utf-8"))
+    shown = subprocess.run(
+        [sys.executable, "-m", "refsim", "verify", "--help"],
+        cwd=ROOT,
+        env={**os.environ, "COLUMNS": "200"},
+        capture_output=True,
+        check=True,
+    )
+    assert named
+    assert all(option in shown.stdout.decode() for option in named)

@@ -58,6 +58,14 @@ class Sieve:
         """The state."""
         return self.target.state(handle[0])
 
+    def set_weights(self, handle: Any, weight: Any, bias: Any) -> None:
+        """Weights in logical units."""
+        self.target.set_weights(handle[0], weight, bias)
+
+    def calibrate(self, handle: Any, *given: Any, **named: Any) -> None:
+        """Ranges from data."""
+        self.target.calibrate(handle[0], *given, **named)
+
     def save(self, handle: Any) -> Any:
         """A checkpoint."""
         self._check("save", handle)
