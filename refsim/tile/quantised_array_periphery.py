@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsim.config import ActivationQuantConfig, RangeEstimators
-from refsim.spec.sums import Array
+from refsim.spec.sums import Array, Scalar
 
 from . import quantised_state
 from .array_periphery import ArrayPeriphery
@@ -26,16 +26,18 @@ COUNTER = "bias_quant_update_idx"
 class ArrayBiasManager(PeripheryManager):
     """The manager of the bias of an array: a range that evaluation has fixed stays fixed in training."""
 
-    def scheduled(self, x: Array, training: bool, init_learning_after: int) -> Pass:
-        """The grid for a batch by the schedule, without changing any state."""
+    def coming(
+        self, training: bool, init_learning_after: int
+    ) -> tuple[RangeState, bool, Scalar | None]:
+        """State of the next pass, whether it estimates the range, and the count after it; None: the count stays."""
         if not training:
-            return super().scheduled(x, training, init_learning_after)
+            return super().coming(training, init_learning_after)
         counter, state = self._count(), self.state
         if counter is not None and state is not RangeState.LEARN:
             counter = counter + np.float32(1)
             state = RangeState.LEARN if counter > init_learning_after else state
         estimates = state in (RangeState.ESTIMATE, RangeState.ESTIMATE_TRAIN)
-        return self._pass(x, state, estimates, counter)
+        return state, estimates, counter
 
 
 class QuantisedArrayPeriphery(ArrayPeriphery):

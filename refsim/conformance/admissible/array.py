@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from refsim.errors import InputError, ShapeError
+from refsim.tile import QuantizedTileModuleArray
 from refsim.tile.array import TileModuleArray
 from refsim.tile.array_parts import noise_by_place
 from refsim.tile.names import by_place, prefix
@@ -16,9 +17,25 @@ from refsim.tile.names import by_place, prefix
 from .arithmetic import Arithmetic
 from .flow import Admissible, Flow
 from .interval import Floats, Interval, point
-from .passes import GRADIENTS, Passed, backward_pass, by_stage, check_lead, forward_pass
+from .passes import (
+    GRADIENTS,
+    Passed,
+    accumulate,
+    backward_pass,
+    by_stage,
+    check_lead,
+    fitting,
+    forward_pass,
+)
 from .problem import arrays
 from .profile import Profile
+from .quantised_array import (
+    array_entries,
+    array_finished,
+    array_own,
+    array_through,
+    is_quantised,
+)
 from .report import Report, StageVerdict, verdict
 from .rounding import Margin
 from .sums import total
@@ -46,12 +63,22 @@ def array_forward(
     }
     sums, own = _sums(array, A, passed, "output")
     flow = Flow({name: value for name, value in arrays(stages[""]).items() if name != "output"})
-    for each in sums:
-        y = flow.add("TA-2", "partial_sum", each)
-        flow.add("PP-2", "output", _shifted(array, A, y))
+    _behind(array, A, flow, sums)
     bias = array.value("bias")
     expected = {"partial_sum": own, "output": own if bias is None or own is None else own + bias}
+    if is_quantised(array):
+        expected |= array_own(array, x, noise)[0]
     return _joined_report(profile, passed, flow, stages[""], expected)
+
+
+def _behind(array: TileModuleArray, A: Arithmetic, flow: Flow, sums: list[Interval]) -> None:
+    """Enter the stages behind the tiles."""
+    for each in sums:
+        y = flow.add("TA-2", "partial_sum", each)
+        if is_quantised(array):
+            array_finished(array, A, flow, y)
+        else:
+            flow.add("PP-2", "output", _shifted(array, A, y))
 
 
 def array_backward(
@@ -71,21 +98,66 @@ def array_backward(
     noises = noise_by_place(noise, array.named_tiles())
     ways = noise_by_place(backward_noise, array.named_tiles())
     check_lead(dy, x, array.out_size, "dy")
-    g = np.asarray(dy, dtype=np.float64)
+    g, sets, flow = np.asarray(dy, dtype=np.float64), None, Flow({})
+    if is_quantised(array):
+        flow, sets = _through_quantisers(array, A, x, g, noise, shown)
+        expected, g = array_own(array, x, noise, dy, earlier[""])
     for place, (tile, _, rows) in _splits(array).items():
         given = {**shown.get(place, {}), **by_stage(results.get(place, {}), "gradients", GRADIENTS)}
         arguments = (batch[place], g[..., rows], profile, noises.get(place), given)
         own[place] = backward_pass(
-            tile, *arguments, earlier.get(place), ways.get(place) if ways else None
+            tile,
+            *arguments,
+            earlier.get(place),
+            ways.get(place) if ways else None,
+            None if sets is None else sets[:, rows],
         )
-    flow = Flow({})
-    known = {"bias": "bias_gradient", "input": "input_gradient"}
+    known = GRADIENTS if is_quantised(array) else {n: GRADIENTS[n] for n in ("bias", "input")}
     given = {**shown[""], **by_stage(results[""], "gradients", known)}
-    expected = _bias_gradient(array, A, flow, g, earlier[""])
+    if is_quantised(array):
+        accumulate(A, flow, arrays(by_stage(earlier[""], "before", known)))
+    else:
+        expected = _bias_gradient(array, A, flow, g, earlier[""])
     sums, expected["input_gradient"] = _sums(array, A, own, "input_gradient")
     for each in sums:
         flow.add("TA-2", "input_gradient", each)
     return _joined_report(profile, own, flow, given, expected)
+
+
+def _through_quantisers(
+    array: TileModuleArray,
+    A: Arithmetic,
+    x: object,
+    g: Floats,
+    noise: Mapping[str, object] | None,
+    shown: Mapping[str, Mapping[str, Any]],
+) -> tuple[Flow, Interval]:
+    """The stages of the way back through the quantisers of an array, and the gradient that its tiles get."""
+    ahead = _array_flow(array, A, x, noise, shown, shown[""])
+    ways = set(ahead.found)
+    rows = A.format.rounded(g.reshape(-1, array.out_size))
+    sets = array_through(array, A, ahead, point(rows))
+    found = {name: each for name, each in ahead.found.items() if name not in ways}
+    return Flow({}, found), sets
+
+
+def _array_flow(
+    array: TileModuleArray,
+    A: Arithmetic,
+    x: object,
+    noise: Mapping[str, object] | None,
+    shown: Mapping[str, Mapping[str, Any]],
+    own: Mapping[str, Any],
+) -> Flow:
+    """The forward stages of an array, from those of its tiles that are shown, and from its own."""
+    batch, noises = _parts_of_batch(array, x), noise_by_place(noise, array.named_tiles())
+    passed = {
+        place: forward_pass(tile, batch[place], A.profile, noises.get(place), shown.get(place, {}))
+        for place, tile in array.named_tiles().items()
+    }
+    flow = Flow({name: value for name, value in arrays(own).items() if name != "output"})
+    _behind(array, A, flow, _sums(array, A, passed, "output")[0])
+    return flow
 
 
 def array_state(
@@ -114,11 +186,22 @@ def array_state(
         for place, (tile, _, rows) in _splits(array).items()
     }
     found, margins = _joined(reports)
-    for name, value in after[""].items():
-        stored = array.periphery.value(name)
-        if stored is None:
+    stored, sets = array_entries(array), dict[str, Admissible]()
+    own = {**stored}
+    if is_quantised(array) and len(batch[next(iter(batch))]):
+        own = array_own(array, x, noise)[0]
+        given = {**after[""], **shown[""]}
+        places = {place: {**after.get(place, {}), **shown.get(place, {})} for place in batch}
+        sets = _array_flow(array, Arithmetic(profile), x, noise, places, given).found
+    plain = [name for name in stored if name not in sets]
+    for name in dict.fromkeys([*plain, *sets, *after[""]]):
+        if name not in after[""]:
+            continue
+        if name not in sets and name not in stored:
             raise InputError(f"state has the entry {name!r}, allowed are those of the array.")
-        found.append(_verdict(Admissible("PP-2", name, [point(stored)]), value, stored, profile))
+        clause = "QU-1" if "." in name else "PP-2"
+        each = sets.get(name) or Admissible(clause, name, [point(stored[name])])
+        found.append(_verdict(each, after[""][name], own.get(name), profile))
     return Report(profile.name, found, margins)
 
 
@@ -141,8 +224,10 @@ def _parts_of_batch(array: TileModuleArray, x: object) -> dict[str, Any]:
 
 def _places(array: TileModuleArray, named: Mapping[str, object]) -> dict[str, dict[str, Any]]:
     """Stages or gradients by the place of their tile, with those of the array itself under ``""``."""
-    if type(array) is not TileModuleArray:
-        raise InputError(f"tile is a {type(array).__name__}, allowed is the class TileModuleArray.")
+    if type(array) not in (TileModuleArray, QuantizedTileModuleArray):
+        raise InputError(
+            f"tile is a {type(array).__name__}, allowed are TileModuleArray and QuantizedTileModuleArray."
+        )
     found: dict[str, dict[str, Any]] = {"": {}, **by_place(named)}
     for place in found:
         if place and place not in array.named_tiles():
@@ -188,7 +273,8 @@ def _pieces(passed: Passed, name: str) -> Interval:
     found = passed.flow.found[name]
     shape = found.sets[0].lo.shape[-2:]
     if name in passed.given:
-        return point(np.asarray(passed.given[name], dtype=np.float64).reshape(1, *shape))
+        shown = arrays({name: passed.given[name]})[name]
+        return point(fitting(shown, found.sets[0].lo, name).reshape(1, *shape))
     sets = [each if each.lo.ndim == 3 else each[None] for each in found.sets]
     return Interval(
         *(np.concatenate([getattr(each, end) for each in sets]) for end in ("lo", "hi"))
@@ -228,7 +314,8 @@ def _bias_gradient(
     rows = A.format.rounded(g.reshape(-1, array.out_size))
     found, own = total(A, point(rows), axis=0), array.ops.column_totals(rows.astype(array.dtype))
     if "bias" in earlier:
-        start = np.asarray(earlier["bias"], dtype=array.dtype).reshape(own.shape)
+        start = arrays({"before": earlier["bias"]})["before"]
+        start = fitting(start, own, "before, bias,").reshape(own.shape).astype(array.dtype)
         found, own = A.sum(point(start), found), start + own
     flow.add("SU-3", "bias_gradient", found)
     return {"bias_gradient": own}
@@ -262,8 +349,5 @@ def _joined(reports: Mapping[str, Report]) -> tuple[list[StageVerdict], list[Mar
 
 
 def _verdict(found: Admissible, value: object, expected: Any, profile: Profile) -> StageVerdict:
-    shape = found.sets[0].lo.shape[-2:] if found.sets[0].lo.ndim == 3 else found.sets[0].lo.shape
-    array = np.asarray(value)
-    if array.size != int(np.prod(shape)):
-        raise ShapeError(f"{found.name} has shape {array.shape}, allowed is {shape}.")
-    return verdict(found, array, expected, profile.format)
+    array = arrays({found.name: value})[found.name]
+    return verdict(found, fitting(array, found.sets[0].lo, found.name), expected, profile.format)

@@ -4,26 +4,37 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 
-from refsim.errors import InputError, RangeWarning, ShapeError
+from refsim.errors import InputError, RangeWarning, ShapeError, StateError
 from refsim.tile.quantised_periphery import BIAS, OUTPUT, SCALE
 from refsim.tile.state import Tile
 
+from .arithmetic import Arithmetic
 from .backward import backward
 from .flow import Flow
 from .forward import forward
-from .interval import Floats, point
+from .interval import Floats, Interval, point
 from .plan import quantised_entries
 from .problem import NOISE, Problem, arrays, problem
 from .profile import Profile
 from .report import Report, verdict
 
-__all__ = ["GRADIENTS", "Passed", "backward_pass", "by_stage", "check_lead", "forward_pass"]
+__all__ = [
+    "GRADIENTS",
+    "Passed",
+    "accumulate",
+    "backward_pass",
+    "by_stage",
+    "check_lead",
+    "fitting",
+    "forward_pass",
+]
 
 GRADIENTS = {
     "input": "input_gradient",
@@ -65,7 +76,7 @@ class Passed:
         found = [
             verdict(
                 each,
-                _fitting(self.given[name], each.sets[0].lo, name),
+                fitting(self.given[name], each.sets[0].lo, name),
                 self.expected.get(name),
                 digits,
             )
@@ -87,7 +98,7 @@ def forward_pass(
     p = problem(tile, x, profile, noise, shown)
     flow = Flow({name: shown[name] for name in shown if name != "output"})
     forward(p, flow)
-    return Passed(p, flow, given, _expected(tile, x, p, noise, None))
+    return Passed(p, flow, given, _own(flow, {}, partial(_expected, tile, x, p, noise, None)))
 
 
 def backward_pass(
@@ -99,8 +110,12 @@ def backward_pass(
     given: Mapping[str, object],
     before: Mapping[str, object] | None,
     backward_noise: Mapping[str, object] | None,
+    sets: Interval | None = None,
 ) -> Passed:
-    """Both passes, of which the way back is judged; the gradients are among the stages that are given."""
+    """Both passes, of which the way back is judged; the gradients are among the stages that are given.
+
+    ``sets`` are what ``dy`` may be, by default itself.
+    """
     kept = {name: stage for name, stage in GRADIENTS.items() if name != "input"}
     earlier = arrays(by_stage(before or {}, "before", kept))
     shown = arrays(given)
@@ -112,9 +127,10 @@ def backward_pass(
     flow.margins.clear()
     check_lead(dy, x, tile.out_size, "dy")
     g = p.A.format.rounded(np.asarray(dy, dtype=np.float64).reshape(len(p.x.lo), tile.out_size))
-    backward(p, flow, point(g))
-    _accumulate(p, flow, earlier)
-    expected = _expected(tile, x, p, noise, dy, before, backward_noise)
+    backward(p, flow, point(g) if sets is None else sets)
+    accumulate(p.A, flow, earlier)
+    twin = partial(_expected, tile, x, p, noise, dy, before, backward_noise)
+    expected = _own(flow, earlier, twin)
     back = {name: value for name, value in given.items() if name not in ways}
     return Passed(p, flow, back, expected)
 
@@ -129,14 +145,14 @@ def by_stage(
     return {allowed[name]: value for name, value in gradients.items()}
 
 
-def _accumulate(p: Problem, flow: Flow, earlier: Mapping[str, Floats]) -> None:
+def accumulate(A: Arithmetic, flow: Flow, earlier: Mapping[str, Floats]) -> None:
     """Add what was accumulated before to the gradients of the pass."""
     for name, value in earlier.items():
         found = flow.found.get(name)
         if found is not None:
             shape = found.sets[0].lo.shape
-            start = point(_fitting(value, found.sets[0].lo, f"before, {name},").reshape(shape))
-            found.sets = [p.A.sum(start, each) for each in found.sets]
+            start = point(fitting(value, found.sets[0].lo, f"before, {name},").reshape(shape))
+            found.sets = [A.sum(start, each) for each in found.sets]
 
 
 def check_lead(value: object, x: object, columns: int, name: str) -> None:
@@ -146,12 +162,33 @@ def check_lead(value: object, x: object, columns: int, name: str) -> None:
         raise ShapeError(f"{name} has shape {np.shape(np.asarray(value))}, allowed is {wanted}.")
 
 
-def _fitting(value: object, like: Any, name: str) -> Any:
+def fitting(value: object, like: Any, name: str) -> Any:
+    """An array of the size of a set; a :class:`~refsim.ShapeError` if it has another one."""
     shape = like.shape[-2:] if like.ndim == 3 else like.shape
     array = np.asarray(value)
     if array.size != int(np.prod(shape)):
         raise ShapeError(f"{name} has shape {array.shape}, allowed is {shape}.")
     return array
+
+
+ANCHORS = ("deviation", "input_range", "effective_weight")
+"""Stages of the implementation that the copy of the tile starts from."""
+
+
+def _own(
+    flow: Flow, earlier: Mapping[str, Floats], twin: Callable[[], dict[str, Any]]
+) -> dict[str, Any]:
+    """The stages of refsim; none if it cannot go on from what the implementation shows, which is wrong then."""
+    try:
+        return twin()
+    except StateError:
+        shown = [
+            (name, flow.found[name]) for name in ANCHORS if name in flow.given and name in flow
+        ]
+        sound = all(found.holds(flow.given[name]) for name, found in shown)
+        if sound and all(np.isfinite(value).all() for value in earlier.values()):
+            raise
+        return {}
 
 
 def _expected(

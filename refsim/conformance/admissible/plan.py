@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from refsim.tile.state import Tile
 from .flow import Flow
 from .interval import Interval, point
 
-__all__ = ["Plan", "column", "in_rows", "plans", "quantised_entries", "scheduled"]
+__all__ = ["Plan", "column", "in_rows", "plans", "plans_of", "quantised_entries", "scheduled"]
 
 
 @dataclass(frozen=True)
@@ -64,11 +65,15 @@ def plans(tile: QuantizedTorchInferenceTile) -> dict[str, Plan]:
     StateError
         If a quantiser needs a range and has none.
     """
-    after = tile.config.pre_post.periph_quant.init_learning_after
-    return {
-        name: _plan(name, manager, tile.training, after)
-        for name, manager in tile.quantizers.items()
-    }
+    return plans_of(tile.quantizers, tile.config, tile.training)
+
+
+def plans_of(
+    managers: Mapping[str, QuantisationManager], config: Any, training: bool
+) -> dict[str, Plan]:
+    """The same for managers of a tile or an array."""
+    after = config.pre_post.periph_quant.init_learning_after
+    return {name: _plan(name, manager, training, after) for name, manager in managers.items()}
 
 
 def _plan(name: str, manager: QuantisationManager, training: bool, after: int) -> Plan:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from refsim.tile.quantised_periphery import BIAS, OUTPUT, SCALE
 
+from .arithmetic import Arithmetic
 from .flow import Flow
 from .grid import OnGrid, quantised
 from .grid_gradients import value_gradient
 from .interval import Interval, hull, point
 from .learned_grid import stored_gradients
-from .plan import scheduled
+from .plan import Plan, scheduled
 from .possible_grids import possible_grids
 from .sums import total
 from .unions import crossed, joined
@@ -21,7 +23,7 @@ from .unions import crossed, joined
 if TYPE_CHECKING:
     from .problem import Problem
 
-__all__ = ["output_sum", "periphery", "through_periphery"]
+__all__ = ["finished", "output_sum", "periphery", "through_grid", "through_periphery"]
 
 
 def periphery(p: Problem, flow: Flow, z: Interval) -> None:
@@ -29,10 +31,29 @@ def periphery(p: Problem, flow: Flow, z: Interval) -> None:
     factor = _factor(p, flow)
     y = z if factor is None else crossed(p.A.product, z, factor.values)
     y = flow.add("PP-1", "scaled_output", y)
-    if p.bias is not None:
-        y = flow.add("PP-2", "shifted_output", _shifted(p, flow, z, factor, y))
-    if OUTPUT in p.quantisers:
-        y = _on_grid(p, flow, OUTPUT, y, y.flat).values
+    bias = None if p.bias is None else point(p.bias.lo.reshape(1, -1))
+    finished(p.A, flow, _plans(p), bias, y, None if factor is None else (z, factor.values))
+
+
+def _plans(p: Problem) -> Mapping[str, Plan]:
+    """The quantisers in use; an empty batch has nothing to judge."""
+    return p.quantisers if len(p.x.lo) else {}
+
+
+def finished(
+    A: Arithmetic,
+    flow: Flow,
+    plans: Mapping[str, Plan],
+    bias: Interval | None,
+    y: Interval,
+    factors: tuple[Interval, Interval] | None = None,
+) -> None:
+    """Enter the stages from the bias to the output; ``factors`` are those of which ``y`` is the product."""
+    if bias is not None:
+        b = _on_grid(A, flow, plans.get(BIAS), flow.add("PP-2", "bias", bias))
+        y = flow.add("PP-2", "shifted_output", _shifted(A, flow, b, y, factors))
+    if OUTPUT in plans:
+        y = _on_grid(A, flow, plans[OUTPUT], y).values
     flow.add("PP-2", "output", y)
 
 
@@ -42,8 +63,7 @@ def _factor(p: Problem, flow: Flow) -> OnGrid | None:
     if factor is None:
         return None
     row = Interval(factor.lo.reshape(1, -1), factor.hi.reshape(1, -1))
-    row = flow.add("PP-3", "output_factor", row)
-    return _on_grid(p, flow, SCALE, row, row)
+    return _on_grid(p.A, flow, _plans(p).get(SCALE), flow.add("PP-3", "output_factor", row))
 
 
 def _product(p: Problem, *factors: Interval | None) -> Interval | None:
@@ -55,30 +75,29 @@ def _product(p: Problem, *factors: Interval | None) -> Interval | None:
     return result
 
 
-def _on_grid(p: Problem, flow: Flow, name: str, x: Interval, flat: Interval) -> OnGrid:
-    """Values on the grid of a quantiser, or as they are without one; an empty batch has no output to judge."""
-    plan = p.quantisers.get(name)
-    if plan is None or not len(p.x.lo):
+def _on_grid(A: Arithmetic, flow: Flow, plan: Plan | None, x: Interval) -> OnGrid:
+    """Values on the grid of a quantiser, or as they are without one."""
+    if plan is None:
         return OnGrid(x, [])
     scheduled(flow, plan)
-    grids = possible_grids(p.A, flow, plan, flat)
-    flow.grids.setdefault(name, []).extend(grids)
-    return quantised(p.A, flow, name, x, grids)
+    grids = possible_grids(A, flow, plan, x.flat)
+    flow.grids.setdefault(plan.name, []).extend(grids)
+    return quantised(A, flow, plan.name, x, grids)
 
 
 def _shifted(
-    p: Problem, flow: Flow, z: Interval, factor: OnGrid | None, scaled: Interval
+    A: Arithmetic,
+    flow: Flow,
+    bias: OnGrid,
+    y: Interval,
+    factors: tuple[Interval, Interval] | None,
 ) -> Interval:
     """The output with its bias, whose sum may be fused with the product before it or with that of the bias."""
-    assert p.bias is not None
-    A = p.A
-    row = Interval(p.bias.lo.reshape(1, -1), p.bias.hi.reshape(1, -1))
-    bias = _on_grid(p, flow, BIAS, flow.add("PP-2", "bias", row), row)
-    found = [crossed(A.sum, scaled, bias.values)]
-    if A.profile.fused and factor is not None and "scaled_output" not in flow.given:
-        found.append(crossed(A.product_sum, z, factor.values, bias.values))
+    found = [crossed(A.sum, y, bias.values)]
+    if A.profile.fused and factors is not None and "scaled_output" not in flow.given:
+        found.append(crossed(A.product_sum, *factors, bias.values))
     if A.profile.fused and f"{BIAS}_quantised" not in flow.given:
-        found += [crossed(A.product_sum, *factors, scaled) for factors in bias.factors]
+        found += [crossed(A.product_sum, *each, y) for each in bias.factors]
     if len({each.lo.shape for each in found}) == 1:
         return hull(*found)
     return joined(*found)
@@ -89,12 +108,13 @@ def through_periphery(p: Problem, flow: Flow, g: Interval) -> tuple[Interval, In
     A = p.A
     if OUTPUT in flow.grids:
         name = "scaled_output" if p.bias is None else "shifted_output"
-        g = _gradient(p, flow, OUTPUT, flow.value(name), g)
+        g = through_grid(A, flow, p.quantisers.get(OUTPUT), flow.value(name), g)
     if p.bias is not None:
         sums = total(A, g, axis=0)
         row = Interval(sums.lo.reshape(1, -1), sums.hi.reshape(1, -1))
         row = flow.add("SU-3", "quantised_bias_gradient", row)
-        flow.add("QU-10", "bias_gradient", _gradient(p, flow, BIAS, flow.value("bias"), row))
+        db = through_grid(A, flow, p.quantisers.get(BIAS), flow.value("bias"), row)
+        flow.add("QU-10", "bias_gradient", db)
     if "output_factor" not in flow:
         return g, point(np.zeros((1, 1)))
     factor = flow.value("output_factor")
@@ -104,7 +124,8 @@ def through_periphery(p: Problem, flow: Flow, g: Interval) -> tuple[Interval, In
     sums = total(A, terms, None if common else 0, roundings=1)
     row = Interval(sums.lo.reshape(1, -1), sums.hi.reshape(1, -1))
     row = flow.add("SU-2" if common else "SU-4", "quantised_factor_gradient", row)
-    dk = flow.add("QU-10", "factor_gradient", _gradient(p, flow, SCALE, factor, row))
+    dk = through_grid(A, flow, p.quantisers.get(SCALE), factor, row)
+    dk = flow.add("QU-10", "factor_gradient", dk)
     if p.a is not None:
         da = _share(p, dk, _product(p, p.r, p.scales), p.a.lo.size)
         clause = "PP-3" if da.lo.size == dk.lo.size else "SU-2"
@@ -134,12 +155,13 @@ def _one(a: Interval) -> Interval:
     return Interval(a.lo.reshape(1, 1), a.hi.reshape(1, 1))
 
 
-def _gradient(p: Problem, flow: Flow, name: str, x: Interval, g: Interval) -> Interval:
+def through_grid(
+    A: Arithmetic, flow: Flow, plan: Plan | None, x: Interval, g: Interval
+) -> Interval:
     """Gradient before a quantiser; those of its parameters are entered if they are learned."""
-    plan = p.quantisers.get(name)
-    if plan is None or name not in flow.grids:
+    if plan is None or plan.name not in flow.grids:
         return g
-    A, codes = p.A, flow.value(f"{name}_codes")
+    name, codes = plan.name, flow.value(f"{plan.name}_codes")
     before = hull(*(value_gradient(A, g, x, codes, grid) for grid in flow.grids[name]))
     before = flow.add("QU-10", f"{name}_gradient", before)
     if plan.learns:

@@ -312,7 +312,7 @@ class _Judge:
         if seen.after is not None:
             self.carried, self.pending = {}, []
         elif seen.gradients is not None:
-            self.carried = {k: v for k, v in seen.gradients.items() if k != "input"}
+            self.carried = {k: v for k, v in seen.gradients.items() if k in self.tile.parameters}
         with suppress(RefsimError):  # the next step says so
             self.tile = anchored(self.case, {**reference.state, **seen.passed, **after}, self.tile)
         self.expected = after

@@ -35,3 +35,24 @@ def test_estimators_remember_what_the_implementation_saw(target: Own) -> None:
     assert recording.observations[1].output == F(0.1)
     verdict = judge(recording)
     assert (verdict.judged, verdict.findings) == (3, [])
+
+
+class Collecting(Own):
+    """Returns a gradient of a range that is not learned."""
+
+    def backward(self, handle: Any, dy: Any) -> Mapping[str, Any]:
+        """Gradients, and one too many."""
+        return {**super().backward(handle, dy), "input_range": np.ones(1, dtype=F)}
+
+
+def test_a_gradient_of_what_is_not_learned_is_a_finding() -> None:
+    ranged = rs.InputRangeParameter(enable=True, learn_input_range=False, init_from_data=0)
+    config = rs.TorchInferenceRPUConfig(
+        forward=rs.IOParameters(is_perfect=True),
+        pre_post=rs.PrePostProcessingParameter(input_range=ranged),
+    )
+    one = np.ones((1, 1), dtype=F)
+    steps = (Step(x=one, dy=one), Step(x=one, dy=one))
+    verdict = judge(play(Collecting(), Case(config, one, None, steps)))
+    assert verdict.judged == 2
+    assert {finding.clause for finding in verdict.findings} == {"IR-8"}
