@@ -24,8 +24,8 @@ SHAPES = (
     (8192, 1024, 1024),
     (8192, 4096, 4096),
 )
-COPIED = 2**26
-"""Bytes of the copy that measures the bandwidth."""
+COPIED = 2**10 if gpu.simulated() else 2**26
+"""Bytes that are read and written by the copy that measures the bandwidth."""
 CUBLAS, COPY = "cuBLAS float32", "copy on the device"
 HEAD = ("Shape", "Task", "ms", f"/ {CUBLAS}", "/ aihwkit", "/ traffic floor", "/ copy bandwidth")
 Document = dict[str, Any]
@@ -153,7 +153,7 @@ def measure(shapes: list[tuple[int, int, int]], seconds: float) -> Document:
 
 def compared(shape: tuple[int, int, int], seconds: dict[str, float]) -> Document:
     """Ratios of each of refsim's tasks to the others'."""
-    bandwidth = COPIED / seconds[COPY]
+    bandwidth = COPIED / seconds[COPY]  # read and written
     floor, chain = traffic(shape) / bandwidth, 8 * shape[0] * shape[1] / bandwidth
     ratios: Document = {}
     for task, taken in seconds.items():
