@@ -60,10 +60,8 @@ class EffectiveWeight:
         w = self.used
         if not self.samples:
             return replace(self, used=w.T)
-        rows = len(w.lo)
-        ends = (
-            end.reshape(rows, outputs, -1).swapaxes(1, 2).reshape(end.shape) for end in (w.lo, w.hi)
-        )
+        shape = (len(w.lo), outputs, w.lo.shape[1] // outputs)
+        ends = (end.reshape(shape).swapaxes(1, 2).reshape(end.shape) for end in (w.lo, w.hi))
         return replace(self, used=Interval(*ends))
 
 
@@ -119,7 +117,8 @@ def _modified(A: Arithmetic, tile: Any, deviates: Any) -> tuple[Interval, Margin
     p, w = tile.config.modifier, point(tile.parameters["weight"])
     xi = None if deviates is None else np.asarray(deviates, dtype=np.float64)
     if xi is not None and xi.ndim == 3:
-        w, xi = point(w.lo.reshape(1, -1)), xi.reshape(len(xi), w.lo.size)
+        xi = xi.reshape(len(xi), w.lo.size)
+        w = point(np.broadcast_to(w.lo.reshape(1, -1), xi.shape))
     largest = own_modifier.largest_weight(tile)
     if p.type == WeightModifierType.DISCRETIZE:
         step = _scaled(A, grid_step(p.res, 1.0), grid_step(p.res, largest), largest)

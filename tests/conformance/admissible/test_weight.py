@@ -211,3 +211,20 @@ def test_a_fused_noise_is_admissible_only_if_the_profile_fuses() -> None:
         ].violations
         > 0
     )
+
+
+@pytest.mark.parametrize("rows", [0, 1, 3])
+@pytest.mark.parametrize("kind", ["stochastic", "additive"])
+def test_weights_of_zeros_and_empty_batches(kind: str, rows: int) -> None:
+    converters = rs.IOParameters(out_noise=0.0)
+    modifier = rs.WeightModifierParameter(**KINDS[kind], per_batch_sample=True)
+    made = rs.InferenceRPUConfig(forward=converters, backward=converters, modifier=modifier)
+    tile, other = (made.create_tile(O, I, backend="spec") for _ in range(2))
+    x, g = np.ones((rows, I), F), np.ones((rows, O), F)
+    y, ahead = other.forward(x, trace=True)
+    gradients = {"input": other.backward(g), **other.gradients}
+    stages = {stage.name: stage.value for stage in ahead}
+    for shown in ({}, stages):
+        options = {"noise": ahead.noise, "stages": shown}
+        assert judge_forward(tile, x, y, **options).passed
+        assert judge_backward(tile, x, g, gradients, **options).passed
