@@ -168,7 +168,7 @@ class Tile(nn.Module):
             return v @ self.weight.T
         alpha = self.row_scale(v)
         if alpha is None:
-            return (0 * v.detach()) @ self.weight.T  # a gradient of 0 is a gradient: weights decay
+            return v.new_zeros(*v.shape[:-1], len(self.weight))
         factor = 1.0
         while True:
             sigma = (1 / alpha) / factor
@@ -188,7 +188,7 @@ class Tile(nn.Module):
             return v.new_full((*v.shape[:-1], 1), fixed)
         size = v.abs() if s.scale_rows_by == "ABS_MAX" else v
         alpha = size.max(dim=-1, keepdim=True).values
-        if not alpha.any():
+        if alpha.numel() and not alpha.any():
             return None
         if s.threshold > 0:
             alpha = alpha.clamp(max=s.threshold)

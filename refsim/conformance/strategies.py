@@ -63,7 +63,7 @@ class DrawPicker:
 
     def chance(self, p: float) -> bool:
         """True with probability ``p``, False when shrunk."""
-        return bool(self.draw(st.integers(0, 999)) >= 1000 * (1 - p))
+        return bool(self.draw(st.integers(0, 99)) >= 100 * (1 - p))
 
     def choice(self, values: Sequence[Value]) -> Value:
         """One of the values, the first when shrunk."""

@@ -352,7 +352,9 @@ def flattened(arguments: Any, memory: Memory) -> list[Any]:
         if isinstance(value, tuple):
             found += flattened(value, memory)
         elif isinstance(value, np.ndarray):
-            address = memory.add(memoryview(value.reshape(-1)).cast("B") if value.size else b"")
+            if value.size == 0:
+                raise ValueError("an empty array has no address")
+            address = memory.add(memoryview(value.reshape(-1)).cast("B"))
             found += [0, 0, value.size, value.itemsize, address, *value.shape, *value.strides]
         else:
             found.append(value if isinstance(value, np.floating) else int(value))

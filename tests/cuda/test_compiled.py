@@ -66,6 +66,7 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     found = Machine()
     monkeypatch.setattr(device, "CUDA", found)
     monkeypatch.setattr(device, "start", found.start)
+    monkeypatch.setattr(device, "FEWEST_BLOCKS", 1)
     monkeypatch.setattr("refsim.kernels.cuda.tiles.start", found.start)
 
 

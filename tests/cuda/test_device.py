@@ -170,3 +170,18 @@ def test_other_errors_of_the_driver_pass(driver: Any, monkeypatch: pytest.Monkey
 def test_an_empty_array_starts_nothing(driver: Any) -> None:
     assert cuda.relu(np.empty((0, 3), np.float32)).shape == (0, 3)
     assert not driver.launched
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (2, 300), (300, 2), (4000, 4000)], ids=str)
+def test_no_launch_is_smaller_than_what_numba_warns_of(
+    driver: Any, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
+) -> None:
+    grids: list[Any] = []
+    start = lambda kernel, blocks, *rest: grids.append(blocks)  # noqa: E731
+    monkeypatch.setattr(device, "start", start)
+    monkeypatch.setattr("refsim.kernels.cuda.tiles.start", start)
+    x = StandIn(shape, np.float32)
+    for name, given in (("relu", (x,)), ("softmax", (x,)), ("matrix_product", (x, x))):
+        getattr(cuda, name)(*given)
+    assert len(grids) > 5
+    assert all(128 <= np.prod(grid) <= 2**31 for grid in grids)

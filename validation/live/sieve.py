@@ -45,13 +45,13 @@ class Sieve:
 
     def backward(self, handle: Any, dy: Any) -> Any:
         """The gradients."""
-        handle[2]["backward"] = True
+        handle[2].setdefault("axes", []).append(np.ndim(dy))
         return self.target.backward(handle[0], dy)
 
     def step(self, handle: Any, **sgd: Any) -> None:
         """A step of the optimiser."""
         self._check("step", handle, sgd=sgd)
-        handle[2].pop("backward", None)
+        handle[2].pop("axes", None)
         self.target.step(handle[0], **sgd)
 
     def state(self, handle: Any) -> Any:

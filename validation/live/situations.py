@@ -47,19 +47,6 @@ def _step(m: Moment) -> bool:
     return m.what == "step"
 
 
-def _no_gradient(m: Moment) -> bool:
-    """Whether the crossbar was left out because all rows were zero."""
-    io = m.config.forward
-    managed = not io.is_perfect and io.noise_management.name in ("ABS_MAX", "MAX")
-    x = m.past.get("x")
-    return managed and x is not None and _peak(x, io).max(initial=0.0) <= 0
-
-
-def _peak(x: Any, io: Any) -> Any:
-    rows = x.reshape(-1, x.shape[-1])
-    return (np.abs(rows) if io.noise_management.name == "ABS_MAX" else rows).max(axis=-1)
-
-
 def _unset(m: Moment) -> bool:
     delta = m.state.get("out_quantizer.delta")
     return m.what == "forward" and delta is not None and bool(np.isnan(delta).any())
@@ -72,15 +59,9 @@ def _searched(m: Moment) -> Any:
     return params if hasattr(params, "range_opt_method") else None
 
 
-def _zeros(m: Moment) -> bool:
-    """Whether all outputs are sure to be zero."""
-    bias = m.state.get("bias")
-    return m.x is not None and (not m.weight.any() or not m.x.any()) and not np.any(bias)
-
-
 def _no_margin(m: Moment) -> bool:
     params = _searched(m)
-    return params is not None and params.range_margin == 0 and _zeros(m)
+    return params is not None and params.range_margin == 0
 
 
 def _lost(m: Moment) -> bool:
@@ -102,6 +83,21 @@ def _tiny(m: Moment) -> bool:
     r = np.abs(m.state.get("input_range", np.ones(1)))
     s = np.abs(m.state.get("mapping_scales", np.ones(1))).astype(np.float64)
     return bool((r < least).any() or (s * s < least).any())
+
+
+def _mixed(m: Moment) -> bool:
+    """Whether updates of the manual path with different numbers of axes are pending."""
+    return _step(m) and len(set(m.past.get("axes", ()))) > 1 and not hasattr(m.config, "clip")
+
+
+def _overflows(m: Moment) -> bool:
+    """Whether squares of outputs may leave float32."""
+    if m.x is None or m.x.size == 0 or _searched(m) is None:
+        return False
+    peak = float(np.abs(m.x).max())
+    if "input_range" in m.state:
+        peak = min(peak, float(np.abs(m.state["input_range"][0])))
+    return peak * float(np.abs(m.weight).sum(dtype=np.float64)) > 1e18
 
 
 SITUATIONS: tuple[Situation, ...] = (
@@ -133,7 +129,7 @@ SITUATIONS: tuple[Situation, ...] = (
         "an output quantiser without a range is used in evaluation",
         lambda m: _unset(m) and (not m.training or m.x.size == 0),
     ),
-    Situation("E-29", "a search without margin meets zeros alone", _no_margin),
+    Situation("E-29", "a search without margin, which may meet zeros alone", _no_margin),
     Situation("E-34", "a golden section, whose interval has ends", _golden),
     Situation(
         "E-35",
@@ -146,25 +142,9 @@ SITUATIONS: tuple[Situation, ...] = (
         ),
     ),
     Situation("E-36", "a range or a scale with an inverse that overflows", _tiny),
-    Situation(
-        "E-37",
-        "weight decay or momentum after a batch of zeros under noise management",
-        lambda m: (
-            _step(m)
-            and "backward" in m.past
-            and bool(m.sgd["weight_decay"] or m.sgd["momentum"])
-            and _no_gradient(m)
-        ),
-    ),
-    Situation(
-        "E-38",
-        "a batch without rows",
-        lambda m: (
-            m.what == "forward"
-            and m.x.size == 0
-            and ("input_range" in m.state or any(name.endswith(".delta") for name in m.state))
-        ),
-    ),
+    Situation("E-38", "a batch without rows", lambda m: m.what == "forward" and m.x.size == 0),
     Situation("E-39", "a checkpoint of quantisers that are fixed, learned or searched", _lost),
+    Situation("E-37", "pending updates of batches with different numbers of axes", _mixed),
+    Situation("E-40", "a search among losses that leave float32", _overflows),
 )
 """All of them, by the numbers of the errata."""

@@ -135,7 +135,7 @@ class VarianceForDeviation:
         return np.sqrt(super().noise_strength(io))
 
 
-@mistake("DC-3", needs=["noise", "dac"])
+@mistake("DC-3", "DC-4", "DC-1", "WM-4", needs=["noise", "dac"])
 class StochasticRoundingShifted:
     """The uniforms of stochastic rounding are taken to begin at 0, so values are rounded up too often."""
 

@@ -67,7 +67,7 @@ class StoredInput:
         return super().rule(self.stored if known else c, d)
 
 
-@mistake("IR-4", source=RANGE_BACKWARD_UNITS, needs=LEARNED)
+@mistake("IR-4", "IR-5", source=RANGE_BACKWARD_UNITS, needs=LEARNED)
 class RuleInOtherUnits:
     """The rule takes the gradient of the divided input with the thresholds of the input itself."""
 

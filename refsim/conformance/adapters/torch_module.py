@@ -111,18 +111,13 @@ class TorchAdapter:
         return _array(handle.y)
 
     def backward(self, handle: TorchHandle, dy: Array) -> dict[str, Array]:
-        """Gradients by autograd; a tensor that the graph does not reach has a gradient of 0."""
+        """Gradients by autograd; parameters that the graph does not reach have none, and the input has zeros."""
         if handle.y.requires_grad:
             handle.y.backward(_tensor(dy))
-        trained = {
-            name: tensor
-            for name, tensor in self.tensors(handle.module).items()
-            if tensor.requires_grad
-        }
-        return {
-            name: np.zeros_like(_array(tensor)) if tensor.grad is None else _array(tensor.grad)
-            for name, tensor in {"input": handle.x, **trained}.items()
-        }
+        found = {n: t.grad for n, t in self.tensors(handle.module).items() if t.grad is not None}
+        dx = handle.x.grad
+        given = {"input": np.zeros_like(_array(handle.x)) if dx is None else _array(dx)}
+        return given | {name: _array(gradient) for name, gradient in found.items()}
 
     def step(self, handle: TorchHandle, **sgd: Any) -> None:
         """One step of the optimiser; then the gradients are cleared."""

@@ -24,6 +24,7 @@ from .passes import (
     backward_pass,
     by_stage,
     check_lead,
+    fitting,
     forward_pass,
 )
 from .problem import arrays
@@ -272,7 +273,8 @@ def _pieces(passed: Passed, name: str) -> Interval:
     found = passed.flow.found[name]
     shape = found.sets[0].lo.shape[-2:]
     if name in passed.given:
-        return point(np.asarray(passed.given[name], dtype=np.float64).reshape(1, *shape))
+        shown = arrays({name: passed.given[name]})[name]
+        return point(fitting(shown, found.sets[0].lo, name).reshape(1, *shape))
     sets = [each if each.lo.ndim == 3 else each[None] for each in found.sets]
     return Interval(
         *(np.concatenate([getattr(each, end) for each in sets]) for end in ("lo", "hi"))
@@ -312,7 +314,8 @@ def _bias_gradient(
     rows = A.format.rounded(g.reshape(-1, array.out_size))
     found, own = total(A, point(rows), axis=0), array.ops.column_totals(rows.astype(array.dtype))
     if "bias" in earlier:
-        start = np.asarray(earlier["bias"], dtype=array.dtype).reshape(own.shape)
+        start = arrays({"before": earlier["bias"]})["before"]
+        start = fitting(start, own, "before, bias,").reshape(own.shape).astype(array.dtype)
         found, own = A.sum(point(start), found), start + own
     flow.add("SU-3", "bias_gradient", found)
     return {"bias_gradient": own}
@@ -346,8 +349,5 @@ def _joined(reports: Mapping[str, Report]) -> tuple[list[StageVerdict], list[Mar
 
 
 def _verdict(found: Admissible, value: object, expected: Any, profile: Profile) -> StageVerdict:
-    shape = found.sets[0].lo.shape[-2:] if found.sets[0].lo.ndim == 3 else found.sets[0].lo.shape
-    array = np.asarray(value)
-    if array.size != int(np.prod(shape)):
-        raise ShapeError(f"{found.name} has shape {array.shape}, allowed is {shape}.")
-    return verdict(found, array, expected, profile.format)
+    array = arrays({found.name: value})[found.name]
+    return verdict(found, fitting(array, found.sets[0].lo, found.name), expected, profile.format)

@@ -84,24 +84,13 @@ def judge_calibration(
     shown = checked_entries(tile, without_random_state(after), "after")
     seen = list(batches)
     rows = [_rows(A, tile, batch) for batch in seen]
+    alpha = tile.config.pre_post.input_range.init_std_alpha if std_alpha is None else std_alpha
     with np.errstate(all="ignore"):
         found = unchanged(tile)
         if kind in (Type.MAX, Type.CACHE_QUANTILE):
-            whole = _whole(A, tile, kind, rows, quantile, max_samples, sample)
-            if whole is not None:
-                clause = "CA-1" if kind is Type.CACHE_QUANTILE else "WM-1"
-                found["input_range"] = Admissible(clause, "input_range", [_one(whole)])
+            found |= _from_all(A, tile, kind, rows, quantile, max_samples, sample)
         elif kind is not Type.NONE:
-            alpha = (
-                tile.config.pre_post.input_range.init_std_alpha if std_alpha is None else std_alpha
-            )
-            branches = _moving(A, tile, kind, rows, quantile, max_samples, float(alpha))
-            clause = "CA-2" if kind is Type.MOVING_QUANTILE else "IR-1"
-            found["input_range"] = Admissible(
-                clause, "input_range", [_one(r) for r in branches.values()]
-            )
-            counts = [point([float(k)]) for k in branches]
-            found["input_range_update_idx"] = Admissible(clause, "input_range_update_idx", counts)
+            found |= _from_each(A, tile, kind, rows, quantile, max_samples, float(alpha))
         options = {"quantile": quantile, "max_samples": max_samples, "std_alpha": std_alpha}
         own = {} if sample is not None else _own(tile, kind, seen, options)
         verdicts = [
@@ -136,7 +125,7 @@ def _one(r: Interval) -> Interval:
 # ----- all batches at once
 
 
-def _whole(
+def _from_all(
     A: Arithmetic,
     tile: Tile,
     kind: Type,
@@ -144,13 +133,14 @@ def _whole(
     quantile: float,
     max_samples: int,
     sample: object,
-) -> Interval | None:
-    """The range from all batches, None if there was no input."""
+) -> dict[str, Admissible]:
+    """The range from all batches, nothing if there was no input."""
     count = sum(len(each) for each in rows)
     if not count:
-        return None
+        return {}
     if kind is Type.MAX:
-        return point(max(np.abs(each).max() for each in rows if each.size))
+        peak = point([max(np.abs(each).max() for each in rows if each.size)])
+        return {"input_range": Admissible("WM-1", "input_range", [peak])}
     kept = np.concatenate(rows)
     if sample is not None:
         kept = _rows(A, tile, sample)
@@ -158,7 +148,8 @@ def _whole(
         raise InputError(
             f"the batches have {count} rows, of which {max_samples} were kept; give these as sample."
         )
-    return magnitude(_quantile(A, tile, kept, quantile))
+    r = _one(magnitude(_quantile(A, tile, kept, quantile)))
+    return {"input_range": Admissible("CA-1", "input_range", [r])}
 
 
 def _quantile(A: Arithmetic, tile: Tile, values: Floats, q: float) -> Interval:
@@ -179,6 +170,25 @@ def _quantile(A: Arithmetic, tile: Tile, values: Floats, q: float) -> Interval:
 
 
 # ----- batch by batch
+
+
+def _from_each(
+    A: Arithmetic,
+    tile: Tile,
+    kind: Type,
+    rows: list[Floats],
+    quantile: float,
+    max_samples: int,
+    alpha: float,
+) -> dict[str, Admissible]:
+    """The range and its counter after a moving average."""
+    branches = _moving(A, tile, kind, rows, quantile, max_samples, alpha)
+    clause = "CA-2" if kind is Type.MOVING_QUANTILE else "IR-1"
+    sets = {
+        "input_range": [_one(r) for r in branches.values()],
+        "input_range_update_idx": [point([float(k)]) for k in branches],
+    }
+    return {name: Admissible(clause, name, each) for name, each in sets.items()}
 
 
 def _moving(

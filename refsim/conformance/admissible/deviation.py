@@ -46,6 +46,8 @@ def deviation(A: Arithmetic, x: Interval) -> Interval:
 
 def _summed_exactly(profile: Profile, value: Any, n: int) -> bool:
     """Whether no sum of up to ``n`` times a number, or of its square in one pass, is ever rounded."""
+    if not np.isfinite(value):
+        return False
     numerator, _ = float(value).as_integer_ratio()
     bits = (numerator // (numerator & -numerator or 1)).bit_length()
     needed = bits * (2 if profile.deviation == "one-pass" else 1) + n.bit_length()

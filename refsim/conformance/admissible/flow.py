@@ -27,6 +27,12 @@ class Admissible:
     name: str
     sets: list[Interval] = field(default_factory=list)
 
+    def holds(self, value: Floats) -> bool:
+        """Whether all of a value is in one of the sets."""
+        shape = self.sets[0].flat.lo.shape
+        inside = [each.contains(value.reshape(shape)) for each in self.sets]
+        return bool(np.logical_or.reduce(inside).all())
+
 
 @dataclass
 class Flow:

@@ -70,16 +70,32 @@ def range_start(
         tile.checked_range(stored[0])
         return RangeStart(None, ((r, counter),), {"input_range": stored[0]})
     found = deviation(A, x) if x.lo.size > 1 else point(0.0)
+    branches = _branches(A, r, counter, s, _shown(stages, found))
+    if not any(_usable(each) for each, _ in branches):
+        branches = _branches(A, r, counter, s, found)
+    if not any(_usable(each) for each, _ in branches):
+        tile.checked_range(branches[0][0].hi[0])
+    return RangeStart(found, tuple(branches), _own(tile, s, x.lo))
+
+
+def _shown(stages: Mapping[str, Floats], found: Interval) -> Interval:
+    """The standard deviation of the implementation, if it shows one that can be."""
     shown = stages.get("deviation")
-    sigma = found if shown is None or shown.size != 1 else point(shown.reshape(()))
+    if shown is None or shown.size != 1 or not 0 <= shown.reshape(-1)[0] < np.inf:
+        return found
+    return point(shown.reshape(()))
+
+
+def _branches(
+    A: Arithmetic, r: Interval, counter: float, s: Range, sigma: Interval
+) -> list[tuple[Interval, float]]:
+    """The range and its counter if the batch is counted, and if it is not, as far as both are possible."""
     branches = []
     if sigma.hi > 0:
         branches.append((averaged(A, r, counter, A.setting(s.init_std_alpha), sigma), counter + 1))
     if not sigma.lo > 0:
         branches.append((magnitude(r), counter))
-    if not any(_usable(each) for each, _ in branches):
-        tile.checked_range(branches[0][0].hi[0])
-    return RangeStart(found, tuple(branches), _own(tile, s, x.lo))
+    return branches
 
 
 def _own(tile: Any, s: Range, x: Floats) -> dict[str, Any]:

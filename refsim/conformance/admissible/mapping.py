@@ -128,7 +128,9 @@ def _stored(
     given = shown.get("mapping_scales")
     usable = given is not None and np.isfinite(given).all() and bool(given.all())
     taken = (
-        point(np.broadcast_to(given, (tile.out_size,))) if given is not None and usable else scales
+        point(np.broadcast_to(given.reshape(-1), tile.out_size))
+        if given is not None and usable
+        else scales
     )
     stored = stored_weight(A, logical, taken, float(target.hi))
     if "out_scaling_alpha" in found:

@@ -87,6 +87,8 @@ def remapped(
     scales = Interval(*(np.broadcast_to(end, (tile.out_size,)) for end in (scales.lo, scales.hi)))
     usable = shown is not None and np.isfinite(shown).all() and bool(shown.all())
     used = (
-        point(np.broadcast_to(shown, (tile.out_size,))) if shown is not None and usable else scales
+        point(np.broadcast_to(shown.reshape(-1), tile.out_size))
+        if shown is not None and usable
+        else scales
     )
     return Remapped(scales, stored_weight(A, logical, used, 1.0))

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from refsim.config import RPUDataType, WeightModifierType
-from refsim.errors import ShapeError, StateError
+from refsim.errors import InputError, ShapeError, StateError
 from refsim.tile import modifier as own_modifier
 from refsim.tile.noise import NoiseSource
 from refsim.tile.settings import DATA_TYPES, grid_step, typed
@@ -78,7 +78,7 @@ def effective_weight(
 
     Raises
     ------
-    ShapeError
+    InputError, ShapeError
         If noise or a shown weight does not fit.
     StateError
         If the modifier is random, and neither its deviates nor the weight are given.
@@ -160,6 +160,10 @@ def _anchored(
     if not samples and shown.shape != shape:
         raise ShapeError(
             f"stages['effective_weight'] has shape {shown.shape}, allowed is {shape} or {(rows, *shape)}."
+        )
+    if sets is None and not np.isfinite(shown).all():
+        raise InputError(
+            "stages['effective_weight'] contains NaN or infinity, allowed are finite numbers."
         )
     used = point(shown.reshape(rows, shape[0] * shape[1]) if samples else shown)
     return EffectiveWeight(clause, sets, used, samples, shown, own, found)

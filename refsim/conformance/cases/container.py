@@ -1,8 +1,8 @@
 """Nested tables with arrays in one safetensors file, with a schema number, the version of refsim, and a hash.
 
 The header of the file holds, under ``refsim``, JSON with ``schema``, ``kind``, ``version``, ``sha256`` and ``tree``.
-In the tree a table with the single key ``array`` names the tensor that stands there. The hash covers the tree and
-every tensor.
+In the tree a table with the single key ``array`` names the tensor that stands there. The hash covers all else
+in the header, and every tensor.
 """
 
 from __future__ import annotations
@@ -65,13 +65,13 @@ def write_tree(path: str | os.PathLike[str], kind: str, tree: Mapping[str, Any])
 
     arrays: Arrays = {}
     plain = _without_arrays(tree, arrays)
-    header = {
+    header: dict[str, Any] = {
         "schema": SCHEMA,
         "kind": kind,
         "version": __version__,
-        "sha256": _hash(plain, arrays),
         "tree": plain,
     }
+    header["sha256"] = _hash(header, arrays)
     write_atomically(path, save(arrays, {"refsim": json.dumps(header, allow_nan=False)}))
 
 
@@ -102,7 +102,7 @@ def read_tree(path: str | os.PathLike[str], kind: str) -> dict[str, Any]:
             _refuse(place, f"its header has no {name}")
     if header["schema"] != SCHEMA or header["kind"] != kind:
         _refuse(place, f"it is not of kind {kind!r} in schema {SCHEMA}")
-    if header["sha256"] != _hash(header["tree"], arrays):
+    if header.pop("sha256") != _hash(header, arrays):
         _refuse(place, "its content does not agree with its SHA-256")
     tree: dict[str, Any] = _walked(
         header["tree"], lambda leaf: leaf, lambda name: _named(place, arrays, name)
@@ -177,8 +177,8 @@ def _walked(tree: Any, leaf: Callable[[Any], Any], array: Callable[[object], Any
     return leaf(tree)
 
 
-def _hash(plain: Any, arrays: Arrays) -> str:
-    digest = sha256(json.dumps(plain, sort_keys=True).encode())
+def _hash(header: Any, arrays: Arrays) -> str:
+    digest = sha256(json.dumps(header, sort_keys=True).encode())
     for name in sorted(arrays):
         array = arrays[name]
         digest.update(f"{name} {array.dtype.str} {array.shape}".encode())

@@ -27,7 +27,6 @@ OTHERS: Final = 6
 LIKELY: Final = 0.7
 """Share of them that it has to explain."""
 SECONDS: Final = 20.0
-RESULTS: Final = ("output", "input_gradient", "weight_gradient", "bias_gradient")
 ANSWERS: Final = ("error", "crash", "timeout", "memory", "malformed")
 
 Progress = Callable[[str, int, int | None], None]

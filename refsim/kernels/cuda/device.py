@@ -26,6 +26,8 @@ THREADS = 2 if SIMULATED else 256
 """Threads of a block; a thread of the simulator costs a millisecond."""
 MOST_BLOCKS = 2 if SIMULATED else 2**15
 """Beyond them, each thread takes several elements."""
+FEWEST_BLOCKS = 1 if SIMULATED else 128
+"""numba warns of fewer; a block without an element ends at once."""
 KINDS_OF_DEVICE = (2, 13)
 """DLPack's numbers for memory of CUDA and managed memory."""
 _stream: ContextVar[Any] = ContextVar("stream", default=0)
@@ -142,8 +144,8 @@ def first(x: DeviceArray) -> Any:
 
 
 def flat(x: DeviceArray) -> DeviceArray:
-    """The elements on one axis."""
-    return x.reshape(x.size) if x.size else empty(0, x.dtype)
+    """The elements on one axis; in place of an empty array, which has no address, one that is not read."""
+    return x.reshape(x.size) if x.size else empty(1, x.dtype)
 
 
 def rows(x: DeviceArray, count: int, width: int) -> DeviceArray:
@@ -210,10 +212,15 @@ def start(kernel: Any, blocks: Any, threads: Any, *arguments: Any) -> None:
     kernel[blocks, threads, _stream.get()](*arguments)
 
 
+def blocks(wanted: int) -> int:
+    """How many blocks to launch."""
+    return max(min(wanted, MOST_BLOCKS), FEWEST_BLOCKS)
+
+
 def launch(kernel: Any, count: int, *arguments: Any) -> None:
     """Launches a kernel that goes over ``count`` elements."""
     if count:
-        start(kernel, min(-(-count // THREADS), MOST_BLOCKS), THREADS, *arguments)
+        start(kernel, blocks(-(-count // THREADS)), THREADS, *arguments)
 
 
 def launch_rows(kernel: Any, shape: tuple[int, int], *arguments: Any) -> None:
@@ -223,5 +230,6 @@ def launch_rows(kernel: Any, shape: tuple[int, int], *arguments: Any) -> None:
         return
     across = min(1 << (width - 1).bit_length(), THREADS)
     along = THREADS // across
-    blocks = min(-(-width // across), MOST_BLOCKS), min(-(-count // along), MOST_BLOCKS)
-    start(kernel, blocks, (across, along), *arguments)
+    wide = min(-(-width // across), MOST_BLOCKS)
+    high = max(min(-(-count // along), MOST_BLOCKS), -(-FEWEST_BLOCKS // wide))
+    start(kernel, (wide, high), (across, along), *arguments)

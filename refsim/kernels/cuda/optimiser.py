@@ -50,7 +50,7 @@ def sgd_step(
     before = gradient if velocity is None else velocity
     given = flat(parameter), flat(gradient), flat(before), velocity is not None
     rates = lr, momentum, undamped, weight_decay
-    launch(_sgd_step, parameter.size, *given, rates, nesterov, flat(result), flat(moved))
+    launch(_sgd_step, parameter.size, *given, rates, bool(nesterov), flat(result), flat(moved))
     return result, None if momentum == 0 else moved
 
 

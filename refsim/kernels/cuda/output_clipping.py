@@ -23,7 +23,7 @@ def _output_clip_mask(value: Array, bound: Scalar, inclusive: bool, mask: Mask) 
 def output_clip_mask(value: Array, bound: Scalar, inclusive: bool) -> Mask:
     """Which outputs count as clipped. [BP-3]"""
     mask: Mask = empty(value.shape, np.bool_)
-    launch(_output_clip_mask, value.size, flat(value), bound, inclusive, flat(mask))
+    launch(_output_clip_mask, value.size, flat(value), bound, bool(inclusive), flat(mask))
     return mask
 
 

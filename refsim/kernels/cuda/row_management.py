@@ -82,7 +82,7 @@ def _rows_within_bound(t: Array, bound: Scalar, negative: bool, within: Mask) ->
 def rows_within_bound(t: Array, bound: Scalar, negative: bool) -> Mask:
     """Whether no output of a row would be clipped, so that bound management of the row may stop. [BM-3]"""
     within = on_device(np.ones(t.shape[0], np.bool_))
-    launch_rows(_rows_within_bound, t.shape, t, bound, negative, within)
+    launch_rows(_rows_within_bound, t.shape, t, bound, bool(negative), within)
     return within
 
 

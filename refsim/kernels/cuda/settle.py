@@ -25,7 +25,8 @@ ENOUGH = 8 if SIMULATED else 2**17
 """Lanes beyond which more of them do not pay."""
 CHUNK = 2**15
 """Sums that are added exactly at a time."""
-NOWHERE: Any = np.zeros(0, np.int64)
+NOWHERE: Any = np.zeros(1, np.int64)
+"""In place of chosen sums where there is no choice."""
 
 
 class Running(NamedTuple):

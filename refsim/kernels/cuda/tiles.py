@@ -8,7 +8,7 @@ import numpy as np
 from numba import cuda
 
 from ..cpu.arrays import Array
-from .device import MOST_BLOCKS, DeviceArray, empty, start
+from .device import DeviceArray, blocks, empty, start
 from .points import SIMULATED, P, device_function, kernel
 from .terms import Terms
 
@@ -91,8 +91,8 @@ def product(terms: Terms, shape: tuple[int, int], T: Any) -> DeviceArray:
     """All sums of the terms of a matrix product of the given shape, added in the type ``T`` in some order."""
     out, layout = empty(shape, T), terms.layout
     left, right = (terms.x, layout.xa, layout.xk), (terms.y, layout.yb, layout.yk)
-    blocks = -(-shape[0] // SIDE) * -(-shape[1] // SIDE)
-    if blocks:
+    squares = -(-shape[0] // SIDE) * -(-shape[1] // SIDE)
+    if squares:
         given = *left, *right, terms.length, out
-        start(KERNELS[np.dtype(T)], min(blocks, MOST_BLOCKS), (ACROSS, ACROSS), *given)
+        start(KERNELS[np.dtype(T)], blocks(squares), (ACROSS, ACROSS), *given)
     return out

@@ -208,3 +208,18 @@ def test_what_does_not_fit_is_named() -> None:
     with pytest.raises(rs.RangeError, match=r"the input range of .* is 0\.0 at step 0"):
         judge_state(made(alpha=0.0), batch(), {"input_range": 1.0})
     assert judge_state(made(), batch(), {}).stages == []
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -1.0, 3e38])
+@pytest.mark.parametrize("name", ["deviation", "input_range", "effective_weight"])
+def test_garbage_in_what_others_start_from_is_a_finding(name: str, value: float) -> None:
+    tile, x = made(), batch()
+    y = made().forward(x)
+    stages = {name: np.full((3, 4) if name == "effective_weight" else 1, value)}
+    first = judge_forward(tile, x, y, stages=stages).first
+    assert first is not None
+    assert first.name == name
+    right = judge_backward(tile, x, y, {"bias": y.sum(axis=0)}, stages=stages)
+    assert right["bias_gradient"].violations == 0
+    broken = judge_backward(tile, x, y, {"bias": y.sum(axis=0)}, before={"bias": np.full(3, value)})
+    assert not broken.passed

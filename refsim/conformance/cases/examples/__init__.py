@@ -7,7 +7,17 @@ from functools import cache
 from typing import Final
 
 from ..model import Case
-from . import converters, management, periphery, products, quantisers, ranges, steps, weights
+from . import (
+    converters,
+    estimators,
+    management,
+    periphery,
+    products,
+    quantisers,
+    ranges,
+    steps,
+    weights,
+)
 
 __all__ = ["examples"]
 
@@ -37,7 +47,7 @@ GROUPS: Final[tuple[Callable[[], list[Case]], ...]] = (
     steps.sequences,
     steps.manual,
     quantisers.outputs,
-    quantisers.estimators,
+    estimators.estimators,
     quantisers.periphery,
     quantisers.learning,
 )

@@ -26,7 +26,7 @@ def _one(clauses: str, catches: str, name: str, io: Asked, *steps: Asked) -> Cas
 def inputs() -> list[Case]:
     """The input converter (DC-1, DC-2, DC-3)."""
     noise = {"inp_noise": [[1.0]]}
-    uniforms = {"inp_sto_round": [[0.25], [-0.5]]}
+    uniforms = {"inp_sto_round": [[0.25], [-0.5], [0.25]]}
     return [
         _one("DC-1 DC-3", "RoundHalfUp", "halves go to the even code", GRID, asked(TIES)),
         _one(
@@ -51,7 +51,7 @@ def inputs() -> list[Case]:
             "NoiseIgnored",
             "stochastic rounding adds its deviate before it rounds",
             {**GRID, "inp_sto_round": True},
-            asked([[0.25], [0.25]], noise=uniforms),
+            asked([[0.25], [0.25], [0.0625]], noise=uniforms),
         ),
         _one(
             "DC-2 DC-3",
@@ -130,7 +130,7 @@ def outputs() -> list[Case]:
             "NoiseIgnored",
             "stochastic rounding of outputs adds its deviate before it rounds",
             {**OUT_GRID, "out_sto_round": True},
-            asked([[0.25], [0.25]], noise={"out_sto_round": [[0.25], [-0.5]]}),
+            asked([[0.25], [0.25], [0.0625]], noise={"out_sto_round": [[0.25], [-0.5], [0.25]]}),
         ),
         _one(
             "DC-2 DC-4",

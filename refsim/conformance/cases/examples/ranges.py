@@ -137,6 +137,12 @@ def rule() -> list[Case]:
             ONE,
             asked([[1.0]], [[-1.0]]),
         ),
+        plain(
+            "GradientOfFixedRange",
+            "a range that is not learned has no gradient",
+            both,
+            learn_input_range=False,
+        ),
         example(
             "SU-1 IR-4",
             "SingleRoundings",

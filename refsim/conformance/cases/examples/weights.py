@@ -83,6 +83,16 @@ def modifiers() -> list[Case]:
             sto_round=True,
         ),
         of(
+            "WM-4",
+            "OneNoiseForAll",
+            "each row has stochastic levels of its own",
+            asked(rows, noise={"weight_sto_round": [[[0.25, -0.5]], [[0.25, 0.25]]]}),
+            type=WM.DISCRETIZE,
+            res=0.25,
+            sto_round=True,
+            per_batch_sample=True,
+        ),
+        of(
             "WM-3",
             "OneNoiseForAll",
             "each row has its deviates",
