@@ -19,6 +19,7 @@ from .arithmetic import Arithmetic
 from .backward import backward
 from .flow import Flow
 from .forward import forward
+from .grid_over import SINGLE
 from .interval import Floats, Interval, point
 from .plan import quantised_entries
 from .problem import NOISE, Problem, arrays, problem
@@ -152,7 +153,8 @@ def accumulate(A: Arithmetic, flow: Flow, earlier: Mapping[str, Floats]) -> None
         if found is not None:
             shape = found.sets[0].lo.shape
             start = point(fitting(value, found.sets[0].lo, f"before, {name},").reshape(shape))
-            found.sets = [A.sum(start, each) for each in found.sets]
+            own = SINGLE if name.endswith(OF_QUANTISERS) else A
+            found.sets = [own.sum(start, each) for each in found.sets]
 
 
 def check_lead(value: object, x: object, columns: int, name: str) -> None:
@@ -171,6 +173,8 @@ def fitting(value: object, like: Any, name: str) -> Any:
     return array
 
 
+OF_QUANTISERS = ("_delta_gradient", "_zero_float_gradient")
+"""Gradients of parameters that are float32 in every tile."""
 ANCHORS = ("deviation", "input_range", "effective_weight")
 """Stages of the implementation that the copy of the tile starts from."""
 
