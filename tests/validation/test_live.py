@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import ast
-from typing import Any
 
 import pytest
 
@@ -66,7 +65,7 @@ def test_a_report_has_every_finding_complete(monkeypatch: pytest.MonkeyPatch) ->
     outcome = verify_target(Own(), max_examples=2, phases=["generated"])
     case: Case = WITNESSES["E-1"]
     finding = Finding(case, 0, "MS-1", "weight", "violation", "got nan, admissible 0.0")
-    one: Any = findings.explained(Own(), finding, "python")
+    one = findings.printed(findings.explained(Own(), finding), "python")
     assert (one.number, one.kind) == ("E-1", "known")
     assert one.printed == "output [[nan]]\nRuntimeError: no"
     text = report.markdown("A run", ["Command."], [report.Run("as it is", outcome)], [one])
