@@ -13,7 +13,7 @@ from refsim.conformance.adapters.guard import guarded
 from refsim.conformance.adapters.process import ProcessTarget
 from refsim.conformance.kit import Finding, judge, play, verify_target
 
-from .findings import NEW, Explained, explained
+from .findings import NEW, Explained, explained, printed
 from .report import Run, markdown
 from .sieve import Sieve
 from .witnesses import witnesses
@@ -47,7 +47,9 @@ def run(python: str, seeds: Sequence[int], count: int) -> tuple[list[Run], list[
                 runs.append(Run(f"{name}, seed {seed}", outcome))
                 sys.stderr.write(f"{name}, seed {seed}: {outcome.sentence()}\n")
         findings = [*witnessed(target), *(f for each in runs for f in each.outcome.findings)]
-        return runs, distinct([explained(target, finding, python) for finding in findings])
+        return runs, [
+            printed(one, python) for one in distinct([explained(target, each) for each in findings])
+        ]
 
 
 def witnessed(target: Any) -> Iterator[Finding]:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from refsim.conformance.adapters.guard import guarded
@@ -62,14 +62,18 @@ def number_of(target: Any, finding: Finding) -> tuple[str, str]:
     return NEW, "not explained yet"
 
 
-def explained(target: Any, finding: Finding, python: str) -> Explained:
-    """A finding with its explanation; its script is run."""
-    text = script(finding.case, finding.stage)
+def explained(target: Any, finding: Finding) -> Explained:
+    """A finding with its explanation, and a script that has not been run."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         number, why = number_of(target, finding)
+    return Explained(finding, number, why, script(finding.case, finding.stage), "")
+
+
+def printed(one: Explained, python: str) -> Explained:
+    """The finding with what its script prints."""
     done = subprocess.run(
-        [python, "-W", "ignore", "-c", text], capture_output=True, text=True, check=False
+        [python, "-W", "ignore", "-c", one.script], capture_output=True, text=True, check=False
     )
     last = done.stderr.strip().splitlines()[-1:] if done.returncode else []
-    return Explained(finding, number, why, text, "\n".join([done.stdout.strip(), *last]).strip())
+    return replace(one, printed="\n".join([done.stdout.strip(), *last]).strip())

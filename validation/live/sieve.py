@@ -23,7 +23,7 @@ class Sieve:
 
     def __init__(self, target: Any) -> None:
         self.target = target
-        self.capabilities = target.capabilities
+        self.capabilities = getattr(target, "capabilities", None)
 
     def _check(self, what: str, handle: Any, **more: Any) -> None:
         moment = Moment(what, handle[1], handle[2], self.target.state(handle[0]), **more)
