@@ -46,12 +46,14 @@ class Sieve:
     def backward(self, handle: Any, dy: Any) -> Any:
         """The gradients."""
         handle[2].setdefault("axes", []).append(np.ndim(dy))
+        handle[2].setdefault("rows", []).append(int(np.prod(np.shape(dy)[:-1])))
         return self.target.backward(handle[0], dy)
 
     def step(self, handle: Any, **sgd: Any) -> None:
         """A step of the optimiser."""
         self._check("step", handle, sgd=sgd)
-        handle[2].pop("axes", None)
+        for name in ("axes", "rows"):
+            handle[2].pop(name, None)
         self.target.step(handle[0], **sgd)
 
     def state(self, handle: Any) -> Any:

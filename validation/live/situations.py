@@ -85,6 +85,26 @@ def _tiny(m: Moment) -> bool:
     return bool((r < least).any() or (s * s < least).any())
 
 
+def _clipped_to_zero(m: Moment) -> bool:
+    """Whether equal weights, whose deviation is 0, are clipped before they are remapped."""
+    gaussian = m.typed("clip", WeightClipType.NONE) == WeightClipType.LAYER_GAUSSIAN
+    return gaussian and bool(np.ptp(m.weight) <= 1e-6 * np.abs(m.weight).max())
+
+
+def _unscaled(m: Moment) -> bool:
+    """Whether columnwise scales are configured and do not exist."""
+    mapping = getattr(m.config, "mapping", None)
+    columnwise = mapping is not None and mapping.weight_scaling_columnwise
+    return columnwise and mapping.weight_scaling_omega != 0 and "mapping_scales" not in m.state
+
+
+def _shared(m: Moment) -> bool:
+    """Whether several updates of a tile with a bias are pending, one of a single row among them."""
+    rows = m.past.get("rows", ())
+    custom = not hasattr(m.config, "clip")
+    return _step(m) and custom and "bias" in m.state and len(rows) > 1 and 1 in rows
+
+
 def _mixed(m: Moment) -> bool:
     """Whether updates of the manual path with different numbers of axes are pending."""
     return _step(m) and len(set(m.past.get("axes", ()))) > 1 and not hasattr(m.config, "clip")
@@ -97,7 +117,8 @@ def _overflows(m: Moment) -> bool:
     peak = float(np.abs(m.x).max())
     if "input_range" in m.state:
         peak = min(peak, float(np.abs(m.state["input_range"][0])))
-    return peak * float(np.abs(m.weight).sum(dtype=np.float64)) > 1e18
+    scale = float(np.abs(m.state.get("mapping_scales", np.ones(1))).max())
+    return peak * float(np.abs(m.weight).sum(dtype=np.float64)) * scale > 1e18
 
 
 SITUATIONS: tuple[Situation, ...] = (
@@ -107,7 +128,7 @@ SITUATIONS: tuple[Situation, ...] = (
         lambda m: (
             _step(m)
             and bool(m.typed("remap", WeightRemapType.NONE))
-            and not m.weight.any(axis=1).all()
+            and (not m.weight.any(axis=1).all() or _clipped_to_zero(m))
         ),
     ),
     Situation(
@@ -119,6 +140,7 @@ SITUATIONS: tuple[Situation, ...] = (
             and m.weight.size == 1
         ),
     ),
+    Situation("E-5", "columnwise scales before the first weights", _unscaled),
     Situation(
         "E-6",
         "mapping scales are loaded",
@@ -145,6 +167,7 @@ SITUATIONS: tuple[Situation, ...] = (
     Situation("E-38", "a batch without rows", lambda m: m.what == "forward" and m.x.size == 0),
     Situation("E-39", "a checkpoint of quantisers that are fixed, learned or searched", _lost),
     Situation("E-37", "pending updates of batches with different numbers of axes", _mixed),
+    Situation("E-41", "pending updates of a tile with a bias, from single rows", _shared),
     Situation("E-40", "a search among losses that leave float32", _overflows),
 )
 """All of them, by the numbers of the errata."""

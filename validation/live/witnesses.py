@@ -125,5 +125,27 @@ def witnesses() -> dict[str, Case]:
             wide,
             Step(x=ONE, dy=ONE, update=True),
         ),
+        "E-41": case(
+            rs.CustomRPUConfig(
+                forward=rs.IOParameters(**PERFECT),
+                backward=rs.IOParameters(**PERFECT),
+                choices=rs.Choices.aihwkit(),
+            ),
+            0 * ONE,
+            Step(x=ONE, dy=-2 * ONE),
+            Step(x=-ONE, dy=-ONE, update=True),
+            bias=np.zeros(1, dtype=F),
+            lr=1.0,
+        ),
+        "E-5": case(
+            quantised(
+                n_bits=4,
+                mapping=rs.MappingParameter(
+                    weight_scaling_omega=-1.0, weight_scaling_columnwise=True
+                ),
+            ),
+            ONE,
+            train,
+        ),
         "E-40": case(quantised(searched(GRID)), array([2.0**70]), Step(x=TWO)),
     }

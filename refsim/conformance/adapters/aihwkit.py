@@ -124,7 +124,7 @@ class Aihwkit(TorchAdapter):
         module, torch = library("aihwkit.inference.calibration"), library("torch")
         module.calibrate_input_ranges(
             handle.module,
-            module.InputRangeCalibrationType(calibration_type),
+            module.InputRangeCalibrationType[calibration_type],
             (((torch.tensor(batch),), {}) for batch in batches),
             quantile=quantile,
             max_samples=max_samples,
