@@ -277,6 +277,9 @@ class Session:
                 continue
             if not self.waived(finding):
                 self.outcome.findings.insert(len(self.outcome.findings) - self._flips(), finding)
+        outcome = self.outcome
+        if self.failures and not (outcome.findings or outcome.waived or self.only):
+            outcome.findings.append(self.failures[0].finding)
 
     def _flips(self) -> int:
         return sum(finding.kind == "flips" for finding in self.outcome.findings)
