@@ -17,10 +17,10 @@ BP_OF_MANUAL: Final = {"BP-1": "BP-4"}
 """The mask of outputs on the manual path."""
 MODIFIERS: Final = {"ADD_NORMAL": "WM-2", "MULT_NORMAL": "WM-3", "DISCRETIZE": "WM-4"}
 OUTPUT: Final = {
-    "act_quant_config.n_bits": "QU-9",
-    "pre_post.periph_quant.n_bits": "QU-9",
-    "forward.bound_management": "BM-2",
-    "forward.noise_management": "NM-3",
+    "act_quant_config.n_bits": "QU-9 QU-8 QU-7",
+    "pre_post.periph_quant.n_bits": "QU-9 QU-8 QU-7",
+    "forward.bound_management": "BM-2 BM-1",
+    "forward.noise_management": "NM-3 NM-1 NM-2 DC-5",
     "forward.out_noise_std": "DC-4",
     "forward.out_noise": "DC-4",
     "forward.inp_noise": "DC-3",
@@ -32,9 +32,9 @@ OUTPUT: Final = {
     "forward.out_bound": "DC-2",
     "forward.inp_bound": "DC-2",
     "pre_post.input_range.init_from_data": "IR-1",
-    "pre_post.input_range.enable": "IR-2",
+    "pre_post.input_range.enable": "IR-2 IR-3 PP-1",
 }
-"""What is still switched on in a case that cannot be made simpler, and the clause behind it; the first one counts."""
+"""What is still switched on in a case that cannot be made simpler, and the clauses behind it; the first ones count."""
 RANGE: Final = {
     "pre_post.input_range.manage_output_clipping": "IR-11",
     "pre_post.input_range.decay": "IR-7",
@@ -83,23 +83,25 @@ def localised(finding: Finding, votes: Mapping[str, float]) -> str:
         return finding.clause
     table, plain = STAGES[finding.stage]
     on = switched_on(finding.case.config)
-    possible = [clause for name, clause in table.items() if name in on]
-    possible = [*_of_state(finding.stage, finding.case), *possible, plain]
+    groups = [clauses.split() for name, clauses in table.items() if name in on]
+    groups = [*_of_state(finding.stage, finding.case), *groups, [plain]]
     if type(finding.case.config).__name__ in MANUAL:
-        possible = [BP_OF_MANUAL.get(clause, clause) for clause in possible]
-    return max(possible, key=lambda clause: (votes.get(clause, 0) == 1, -possible.index(clause)))
+        groups = [[BP_OF_MANUAL.get(clause, clause) for clause in group] for group in groups]
+    ranked = [(clause, -place) for place, group in enumerate(groups) for clause in group]
+    share = {clause: votes.get(clause, 0.0) for clause, _ in ranked}
+    return max(ranked, key=lambda one: (share[one[0]] == 1, one[1], share[one[0]]))[0]
 
 
-def _of_state(stage: str, case: Case) -> list[str]:
-    """Clauses of scales, bias and modified weights."""
+def _of_state(stage: str, case: Case) -> list[list[str]]:
+    """Clauses of bias, modified weights and scales."""
     found = []
     modifier: Any = getattr(case.config, "modifier", None)
-    if modifier is not None and modifier.type.name in MODIFIERS and stage == "output":
-        found.append(MODIFIERS[modifier.type.name])
-    if "mapping_scales" in case.state:
-        found.append({"weight_gradient": "MS-3"}.get(stage, "PP-3"))
-    if "out_scaling_alpha" in case.state:
-        found.append("PP-1")
     if case.bias is not None and stage == "output":
-        found.append("PP-2")
+        found.append(["PP-2"])
+    if modifier is not None and modifier.type.name in MODIFIERS and stage == "output":
+        found.append([MODIFIERS[modifier.type.name], "WM-1"])
+    if "mapping_scales" in case.state:
+        found.append(["MS-3"] if stage == "weight_gradient" else ["PP-3", "PP-1"])
+    if "out_scaling_alpha" in case.state:
+        found.append(["PP-1"])
     return found

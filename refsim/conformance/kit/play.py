@@ -131,7 +131,7 @@ def _closed(target: Adapter, handle: Any) -> TargetFailure | None:
 def _observed(target: Adapter, handle: Any, case: Case, step: Step) -> Observation:
     before = _arrays(target.state(handle))
     mapped, calibrated = _prepared(target, handle, step)
-    output = np.asarray(target.forward(handle, step.x, training=step.training, noise=step.noise))
+    output = np.array(target.forward(handle, step.x, training=step.training, noise=step.noise))
     show = getattr(target, "stages", None)
     stages = {} if show is None else _arrays(show(handle))
     gradients = None

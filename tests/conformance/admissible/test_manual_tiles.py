@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import assume, given
+from hypothesis import assume, given, settings
 
 import refsim as rs
 from refsim.conformance.admissible import (
@@ -29,6 +29,7 @@ PROFILES: dict[Any, list[Profile]] = {
     np.float32: [FLOAT32, FLOAT32.reciprocals(), float32_in_order(2)],
     np.float64: [FLOAT64, FLOAT64.reciprocals()],
 }
+MOST = settings(max_examples=max(25, settings().max_examples * 2 // 3))
 some = dtypes.flatmap(lambda T: cases(T, count=1, build=manual))
 
 
@@ -69,6 +70,7 @@ def own(report: Any) -> None:
     assert all(stage.exact == stage.total for stage in report.stages), report
 
 
+@MOST
 @given(case=some)
 def test_every_stage_of_the_own_tile_is_exact(case: Case) -> None:
     (x, g), found = case.batches[0], passes(case)
@@ -85,6 +87,7 @@ def test_every_stage_of_the_own_tile_is_exact(case: Case) -> None:
         own(judge_update(found["pending"], given, found["after"], profile, **options)[0])
 
 
+@MOST
 @given(case=some)
 def test_the_results_of_the_own_tile_are_admissible_without_its_stages(case: Case) -> None:
     (x, g), found = case.batches[0], passes(case)
