@@ -12,10 +12,9 @@ from refsim.conformance.kit import Outcome
 
 from .findings import Explained
 
-
 KINDS = (
-    "*known*: an erratum before these runs. *found here*: an erratum since. *rounding*: both sums are right, but the kit's "
-    "set is too narrow for the order in which autograd forms them. *new*: no explanation yet."
+    "*known*: an erratum before these runs. *found here*: an erratum since. *rounding*: both sums are right, but the "
+    "kit's set is too narrow for the order in which autograd forms them. *new*: no explanation yet."
 )
 
 
