@@ -12,6 +12,11 @@ from refsim.conformance.kit import Outcome
 
 from .findings import Explained
 
+KINDS = (
+    "*known*: an erratum before these runs. *found here*: an erratum since. *rounding*: both sums are right, but the "
+    "kit's set is too narrow for the order in which autograd forms them. *new*: no explanation yet."
+)
+
 
 @dataclass(frozen=True)
 class Run:
@@ -108,7 +113,7 @@ def markdown(
         "flips",
     ]
     lines += table(head, map(totals, runs))
-    lines += ["## Findings", ""]
+    lines += ["## Findings", "", KINDS, ""]
     lines += table(
         ["finding", "number", "kind", "situation"],
         [[f"[{one.id}](#{one.id.lower()})", one.number, one.kind, one.why] for one in found],

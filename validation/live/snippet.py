@@ -91,7 +91,8 @@ def _state(case: Case) -> Iterator[str]:
         yield "tile.set_mapping_scales(None)"
         yield f"tile.set_scales({_tensor(scales)})"
     elif case.tile().value("mapping_scales") is not None:
-        yield "tile.set_scales(torch.ones_like(tile.mapping_scales))"
+        yield "if tile.mapping_scales is not None:"
+        yield "    tile.set_scales(torch.ones_like(tile.mapping_scales))"
     bias = "None" if case.bias is None else _tensor(case.bias)
     yield f"tile.set_weights({_tensor(case.weight)}, {bias}, apply_weight_scaling=False)"
     for name, value in case.state.items():
