@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from . import quantised_periphery
-from .core import shortcut
+from .core import possible_shortcut, shortcut
 from .flow import Flow
 from .interval import Interval, Mask, hull, point, where
 from .manual_backward import manual_backward
@@ -30,6 +30,8 @@ def backward(p: Problem, flow: Flow, g: Interval) -> None:
         return
     dv = _through_product(p, flow, gz) if p.core.perfect else _through_core(p, flow, gz)
     _through_range(p, flow, rest, dv)
+    if possible_shortcut(p, flow):
+        _after_shortcut(p, flow)
 
 
 def _through_periphery(p: Problem, flow: Flow, g: Interval) -> tuple[Interval, Interval]:
@@ -61,6 +63,9 @@ def _after_shortcut(p: Problem, flow: Flow) -> None:
     flow.add("IR-9", "input_gradient", zeros)
     if p.r is not None and p.range is not None and p.range.learned:
         flow.add("IR-8", "range_gradient", point(np.zeros(1)))
+    if "weight_gradient" in flow:
+        like = flow.found["weight_gradient"].sets[0].flat
+        flow.add("MV-4", "weight_gradient", point(np.zeros_like(like.lo)))
 
 
 def _through_product(p: Problem, flow: Flow, gz: Interval) -> Interval:

@@ -13,7 +13,7 @@ from .interval import Floats, Interval, booleans, hull, inward, point
 from .problem import Converter, Problem
 from .rounding import codes, levels, margin
 
-__all__ = ["core_outputs", "one_pass", "shortcut"]
+__all__ = ["core_outputs", "one_pass", "possible_shortcut", "shortcut"]
 
 
 def core_outputs(p: Problem, flow: Flow, v: Interval) -> list[Interval]:
@@ -43,6 +43,14 @@ def shortcut(p: Problem, flow: Flow) -> bool:
         return False
     peak = flow.value("management_peak")
     return not (peak.lo.any() or peak.hi.any())
+
+
+def possible_shortcut(p: Problem, flow: Flow) -> bool:
+    """Whether all rows may be zero, because what is scaled by the range may round to it."""
+    if p.core.perfect or not p.managed or p.core.dac.noise > 0 or len(p.x.lo) == 0:
+        return False
+    peak = flow.value("management_peak")
+    return bool(((peak.lo <= 0) & (peak.hi >= 0)).all())
 
 
 def _power_of_two(shown: Floats) -> float:

@@ -71,10 +71,15 @@ def _total(A: Arithmetic, terms: Interval, spare: int) -> Interval:
 def zero_point_gradient(
     A: Arithmetic, g: Interval, x: Interval, codes: Interval, grid: Grid
 ) -> Interval:
-    """Gradient of the zero point of each row, QU-13: what the clip blocks, ``(G,)`` numbers of float32."""
+    """Gradient of the zero point of each row, QU-13: what the clip blocks, ``(G,)`` numbers of float32.
+
+    It may be formed as the difference of all terms and of those that pass.
+    """
     terms = A.exact_product(Interval(-g.hi, -g.lo), grid.step)
-    blocked = where(*inside(A, x, codes, grid), ZERO, terms)
-    return single(total(A, blocked, 1, roundings=1))
+    mask = inside(A, x, codes, grid)
+    blocked = single(total(A, where(*mask, ZERO, terms), 1, roundings=1))
+    every, kept = (single(total(A, t, 1, roundings=1)) for t in (terms, where(*mask, terms, ZERO)))
+    return hull(blocked, Arithmetic(FLOAT32).difference(every, kept))
 
 
 def _power_of_two(step: Interval) -> bool:

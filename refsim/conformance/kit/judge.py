@@ -167,7 +167,7 @@ class _Judge:
         if self.flips is not None and not self.verdict.findings:
             self.flips.count(self.tile, self.case, seen, reference)
         self._advance(seen, reference)
-        return True
+        return not _ends(seen)
 
     def _handed_over(self, step: Step, seen: Observation) -> None:
         """The state before a step is the one after the step before."""
@@ -292,12 +292,17 @@ class _Judge:
         report, self.velocity = judge_update(
             tile,
             gradients,
-            {name: a for name, a in seen.after.items() if _is_set(tile.value(name))},
+            {name: a for name, a in seen.after.items() if self._defined_after(tile, name, seen)},
             self.profile,
             settings=self.case.sgd,
             velocity=self.velocity,
         )
         return report
+
+    def _defined_after(self, tile: Any, name: str, seen: Observation) -> bool:
+        """Whether an entry has a value after the update; pending updates have none in units of a range of 0."""
+        lost = name == "weight" and self.pending and _ends(seen)
+        return _is_set(tile.value(name)) and not lost
 
     def _enter(self, report: Report) -> None:
         self.verdict.reports.append(report)
@@ -316,6 +321,12 @@ class _Judge:
         with suppress(RefsimError):  # the next step says so
             self.tile = anchored(self.case, {**reference.state, **seen.passed, **after}, self.tile)
         self.expected = after
+
+
+def _ends(seen: Observation) -> bool:
+    """Whether the range became 0 or infinite, after which nothing is defined."""
+    r = np.ravel((seen.after or {}).get("input_range", 1.0)).astype(float)
+    return bool(((r == 0) | ~np.isfinite(r)).any())
 
 
 def _is_set(value: Any) -> bool:
