@@ -126,7 +126,7 @@ class StepGradientOfCodes:
         return np.array(self.total(g * levels), np.float32)
 
 
-@mistake("state", "QU-3", "QU-6", needs=LEARNED)
+@mistake("state", "QU-3", "QU-6", "QU-1", "QU-5", needs=LEARNED)
 class LearnsTooEarly:
     """Steps are learned one training pass too early."""
 
@@ -134,7 +134,7 @@ class LearnsTooEarly:
         return bool(counter >= self.config.pre_post.periph_quant.init_learning_after)
 
 
-@mistake("state", "QU-3", "QU-6", "QU-1", needs=LEARNED)
+@mistake("state", "QU-3", "QU-6", "QU-1", "QU-5", needs=LEARNED)
 class EstimatesWhileLearning:
     """The range is estimated anew in each pass although the step is being learned."""
 
@@ -144,7 +144,7 @@ class EstimatesWhileLearning:
             self.set_range(name, *self.estimated_range(name, x, None))
 
 
-@mistake("state", "QU-6", "QU-3", needs=(*PERIPHERY, "eval"))
+@mistake("state", "QU-6", "QU-3", "QU-5", needs=(*PERIPHERY, "eval"))
 class EvaluationEstimates:
     """Evaluation estimates the ranges of scales and bias anew."""
 
@@ -177,7 +177,7 @@ class PercentileOneSided:
         return self.percentile(x, p), x.max()
 
 
-@mistake("state", "RE-3", "RE-4", needs=(*OUTPUTS, "checkpoint"))
+@mistake("state", "RE-3", "RE-4", "QU-3", "QU-4", needs=(*OUTPUTS, "checkpoint"))
 class MemoryLostOnLoad:
     """A checkpoint does not hold what the estimator of the outputs remembers."""
 

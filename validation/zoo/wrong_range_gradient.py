@@ -135,7 +135,7 @@ class DecayAlways:
         return bool(share == share)
 
 
-@mistake("IR-7", needs=["decay", "backward"])
+@mistake("IR-7", "IR-6", needs=["decay", "backward"])
 class DecayAtThreshold:
     """The range decays also where the share is exactly at its threshold."""
 

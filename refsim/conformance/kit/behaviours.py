@@ -17,14 +17,17 @@ __all__ = ["BEHAVIOURS", "Behaviour"]
 
 @dataclass(frozen=True)
 class Behaviour:
-    """A mistake of behaviour: the clause that it breaks, a few words, and a tile that has it."""
+    """A mistake of behaviour: the clause that it breaks, a few words, and a tile that has it.
+
+    Whatever depends on the mode has a clause of its own, so that to mix the modes up has none.
+    """
 
     clause: str
     mistake: str
     make: Callable[[], Own]
 
     def __str__(self) -> str:
-        return f"{self.clause} {self.mistake}"
+        return f"{self.clause} {self.mistake}".strip()
 
 
 class _Base(Own):
@@ -149,8 +152,8 @@ class Counting(_Base):
 
 
 BEHAVIOURS: tuple[Behaviour, ...] = (
-    Behaviour(STATE, "evaluation mode is ignored", AlwaysTraining),
-    Behaviour(STATE, "training mode is ignored", AlwaysEvaluating),
+    Behaviour("", "evaluation mode is ignored", AlwaysTraining),
+    Behaviour("", "training mode is ignored", AlwaysEvaluating),
     Behaviour(STATE, "gradients replace each other instead of adding up", Overwriting),
     Behaviour(STATE, "gradients are not cleared by a step", NeverCleared),
     Behaviour("OP-1", "the optimiser does nothing", NoStep),

@@ -44,8 +44,16 @@ class Failure:
     def weight(self) -> tuple[int, int, int]:
         """How late in a pass it is noticed, and how much there is to look at."""
         outputs, inputs, rows, steps = size(self.recording.case)
-        late = int(self.finding.stage.endswith("gradient"))
-        return late, steps, outputs * inputs + rows * (outputs + inputs)
+        return _late(self.finding.stage), steps, outputs * inputs + rows * (outputs + inputs)
+
+
+def _late(stage: str) -> int:
+    """The order in a pass: state that the output depends on, the output, state that depends on it, gradients."""
+    if stage.endswith("gradient"):
+        return 3
+    if stage.startswith("out_quantizer"):
+        return 2
+    return int(stage == "output")
 
 
 def diagnosed(session: Session, progress: Progress, seconds: float | None) -> Iterator[Finding]:
@@ -97,7 +105,8 @@ def _explained(session: Session, failures: Sequence[Failure]) -> Iterator[Findin
             yield from (_named(session, failure, votes) for failure in _distinct(left))
             return
         first = explained[0]
-        clause = first.finding.clause if _anchored(first) else best.clause
+        clause = best.clause or localised(first.finding, votes)
+        clause = first.finding.clause if _anchored(first) else clause
         yield _identified(first.finding.caused_by(clause, best.mistake))
         left = [failure for failure in left if failure not in explained]
 

@@ -46,7 +46,7 @@ RANGE: Final = {
     "pre_post.input_range.enable": "IR-4",
 }
 INPUT: Final = {
-    "forward.noise_management": "NM-5",
+    "forward.noise_management": "NM-5 NM-4",
     "forward.inp_asymmetry": "BP-2",
     "forward.inp_res": "BP-2",
     "forward.inp_bound": "BP-2",
@@ -79,17 +79,29 @@ def localised(finding: Finding, votes: Mapping[str, float]) -> str:
     votes
         Share of the examples that fail, by clause.
     """
+    if finding.clause == "OP-1":
+        return _of_update(finding)
     if finding.stage not in STAGES:
         return finding.clause
     table, plain = STAGES[finding.stage]
     on = switched_on(finding.case.config)
     groups = [clauses.split() for name, clauses in table.items() if name in on]
-    groups = [*_of_state(finding.stage, finding.case), *groups, [plain]]
+    first = sum(name.endswith("n_bits") for name in on & table.keys())
+    groups[first:first] = _of_state(finding.stage, finding.case)
+    groups.append([plain])
     if type(finding.case.config).__name__ in MANUAL:
         groups = [[BP_OF_MANUAL.get(clause, clause) for clause in group] for group in groups]
     ranked = [(clause, -place) for place, group in enumerate(groups) for clause in group]
     share = {clause: votes.get(clause, 0.0) for clause, _ in ranked}
     return max(ranked, key=lambda one: (share[one[0]] == 1, one[1], share[one[0]]))[0]
+
+
+def _of_update(finding: Finding) -> str:
+    """The clause of a parameter after a step: that of a remap or clip without which the case does not fail."""
+    on = switched_on(finding.case.config)
+    if "remap.type" in on:
+        return "MS-1"
+    return "WP-2" if "clip.type" in on else finding.clause
 
 
 def _of_state(stage: str, case: Case) -> list[list[str]]:
@@ -99,7 +111,7 @@ def _of_state(stage: str, case: Case) -> list[list[str]]:
     if case.bias is not None and stage == "output":
         found.append(["PP-2"])
     if modifier is not None and modifier.type.name in MODIFIERS and stage == "output":
-        found.append([MODIFIERS[modifier.type.name], "WM-1"])
+        found.append([MODIFIERS[modifier.type.name]])
     if "mapping_scales" in case.state:
         found.append(["MS-3"] if stage == "weight_gradient" else ["PP-3", "PP-1"])
     if "out_scaling_alpha" in case.state:

@@ -190,6 +190,7 @@ PERIPHERY = [
         first_scale_for_all=lambda z, k: z * k[:1],
         divided=lambda z, k: z / k,
         magnitudes=lambda z, k: z * np.abs(k),
+        factor_left_out=lambda z, k: z.copy(),
     ),
     *mistakes(
         "PP-2",
