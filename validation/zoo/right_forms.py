@@ -106,12 +106,14 @@ class IntegerCodes:
     """Rounded values are integers until they meet the next operation."""
 
     def rounded(self, levels: Array) -> Array:
-        return np.rint(levels).astype(np.int64).astype(self.T)
+        whole = np.rint(levels)
+        small = np.abs(whole) < self.T(2**53)
+        return np.where(small, np.where(small, whole, 0).astype(np.int64), whole).astype(self.T)
 
     def codes(self, name: str, x: Array) -> Array:
         lowest, highest = self.code_range(name)
-        n = self.unclipped_codes(name, x).astype(np.int64)
-        return np.clip(n, lowest, highest).astype(self.T)
+        n = np.clip(self.unclipped_codes(name, x), lowest, highest).astype(np.int64)
+        return n.astype(self.T)
 
 
 @right()
@@ -129,10 +131,10 @@ class ShiftedDeviation:
 
 @right()
 class ResidualTermByTerm:
-    """The residual is the sum of outputs minus that of inputs, each input divided by the range."""
+    """The residual is the sum of outputs minus that of inputs, each term divided by the range."""
 
     def residual(self, rest: Array, dv: Array) -> Array:
-        return self.output_sum(rest) - self.total(dv * self.quotient(self.v, self.r))
+        return self.output_sum(rest) - self.total(self.quotient(dv * self.v, self.r))
 
 
 @right()
