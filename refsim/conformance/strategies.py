@@ -4,7 +4,7 @@ All of them shrink: to tiles of one input and one output, to numbers near 0, to 
 
 >>> import refsim as rs
 >>> from hypothesis import given
->>> io = rs.IOParameters(inp_res=0.25, out_res=-1, out_noise=0.0)
+>>> io = rs.IOParameters(inp_res=0.25, out_res=-1, out_noise=0.0, noise_management=rs.NoiseManagementType.NONE)
 >>> config = rs.TorchInferenceRPUConfig(forward=io)
 >>> @given(batches(config, shape=(2, 3)))
 ... def signs_agree(x):
