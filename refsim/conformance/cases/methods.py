@@ -56,6 +56,7 @@ def method_cases(
 
 def _beginning(case: Case, clauses: tuple[str, ...], **what: Any) -> Case:
     first, *others = case.steps
+    others = [replace(step, reload=False) for step in others]  # a calibration changes settings
     steps: tuple[Step, ...] = (replace(first, **what), *others)
     return replace(case, steps=steps, clauses=clauses, name=f"{case.name}, {next(iter(what))}")
 
