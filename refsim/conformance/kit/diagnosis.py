@@ -44,16 +44,18 @@ class Failure:
     def weight(self) -> tuple[int, int, int]:
         """How late in a pass it is noticed, and how much there is to look at."""
         outputs, inputs, rows, steps = size(self.recording.case)
-        return _late(self.finding.stage), steps, outputs * inputs + rows * (outputs + inputs)
+        return _late(self.finding), steps, outputs * inputs + rows * (outputs + inputs)
 
 
-def _late(stage: str) -> int:
-    """The order in a pass: state that the output depends on, the output, state that depends on it, gradients."""
-    if stage.endswith("gradient"):
+def _late(finding: Finding) -> int:
+    """The order in a pass: state before the output, the output, state behind it, gradients; broken laws come last."""
+    if finding.kind == "law":
+        return 4
+    if finding.stage.endswith("gradient"):
         return 3
-    if stage.startswith("out_quantizer"):
+    if finding.stage.startswith("out_quantizer"):
         return 2
-    return int(stage == "output")
+    return int(finding.stage == "output")
 
 
 def diagnosed(session: Session, progress: Progress, seconds: float | None) -> Iterator[Finding]:
@@ -62,7 +64,7 @@ def diagnosed(session: Session, progress: Progress, seconds: float | None) -> It
     judged = [failure for failure in small if failure.finding.kind not in ANSWERS]
     yield from (_identified(f.finding) for f in small if f.finding.kind in ANSWERS)
     progress("causes", 0, None)
-    yield from _explained(session, judged)
+    yield from sorted(_explained(session, judged), key=_late)
 
 
 def _smallest_of_each_kind(session: Session, progress: Progress, seconds: float) -> list[Failure]:
