@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
+from shlex import quote
 from typing import Any
 
 import typer
@@ -18,11 +20,12 @@ from refsim.conformance.admissible import Profile
 from refsim.conformance.kit import Outcome, Session, verify_target
 from refsim.conformance.kit.phases import PHASES
 from refsim.conformance.kit.report import (
+    FOLDER,
     document,
     finding_lines,
     junit,
     keep_findings,
-    replayed_case,
+    replayed,
 )
 from refsim.errors import InputError
 
@@ -51,10 +54,11 @@ class Options:
 
 def run_target(text: str, options: Options) -> int:
     """Verify a target, report, and return the exit status."""
-    with _loaded(text, options) as (target, declared), progress_bar() as progress:
+    aside = redirect_stdout(sys.stderr) if options.in_process else nullcontext()
+    with aside, _loaded(text, options) as (target, declared), progress_bar() as progress:
         if options.replay is not None:
-            case = replayed_case(options.replay, options.findings)
-            outcome = Session(target, declared, options.seed).replay(case)
+            case, law = replayed(options.replay, options.findings)
+            outcome = Session(target, declared, options.seed).replay(case, law)
         else:
             outcome = verify_target(
                 target,
@@ -73,7 +77,7 @@ def run_target(text: str, options: Options) -> int:
     if options.json:
         print_document(document(outcome))
     else:
-        _show(outcome, text)
+        _show(outcome, text, options)
     return 0 if outcome.passed else 1
 
 
@@ -98,7 +102,7 @@ def _profile(text: str) -> Profile:
     return profile_from({"base": base, "reciprocal": True} if comma else base)
 
 
-def _show(outcome: Outcome, text: str) -> None:
+def _show(outcome: Outcome, text: str, options: Options) -> None:
     declared = outcome.capabilities
     typer.echo(
         f"refsim {__version__}, seed {outcome.seed}: {declared.name}, {declared.profile.name}. "
@@ -113,12 +117,19 @@ def _show(outcome: Outcome, text: str) -> None:
             ],
         )
         typer.echo()
-    _notes(outcome)
+    _notes(outcome, bool(options.only or options.replay))
     for finding in outcome.findings:
-        for line in finding_lines(finding, text):
+        for line in finding_lines(finding, text, _again(options)):
             typer.echo(line)
         typer.echo()
     verdict(outcome.passed, outcome.sentence())
+
+
+def _again(options: Options) -> str:
+    """The options without which a finding is not the same."""
+    again = {"--findings": options.findings, "--profile": options.profile}
+    given = {k: v for k, v in again.items() if v not in (None, FOLDER)}
+    return "".join(f" {name} {quote(value)}" for name, value in given.items() if value)
 
 
 def _order(clause: str) -> tuple[str, int]:
@@ -126,7 +137,7 @@ def _order(clause: str) -> tuple[str, int]:
     return family, int(number or 0)
 
 
-def _notes(outcome: Outcome) -> None:
+def _notes(outcome: Outcome, partly: bool) -> None:
     """Ambiguous codes, refused cases and waivers."""
     for stage, (ambiguous, codes) in outcome.ambiguous.items():
         if ambiguous:
@@ -137,5 +148,5 @@ def _notes(outcome: Outcome) -> None:
         typer.echo(f"{count} cases are not supported: {reason.rstrip('.')}.")
     for waiver, finding in outcome.waived:
         typer.echo(f"Waived, {waiver.reason.rstrip('.')}: {finding}.")
-    for waiver in outcome.stale:
+    for waiver in () if partly else outcome.stale:
         typer.echo(f"The waiver of {waiver.clause} is not needed any more: nothing fell under it.")

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from refsim.config import Choices
+from refsim.config.checks import nearest
 from refsim.conformance.admissible import FLOAT32, Profile
 from refsim.conformance.cases import FEATURES
+from refsim.errors import ConfigError
 
 __all__ = ["DEFAULT_FEATURES", "Capabilities", "Waiver"]
 
@@ -61,6 +63,11 @@ class Capabilities:
         Which reading it follows where there are two.
     waivers
         Known deviations.
+
+    Raises
+    ------
+    ConfigError
+        If a feature is unknown.
     """
 
     name: str = "implementation"
@@ -68,3 +75,10 @@ class Capabilities:
     features: frozenset[str] = DEFAULT_FEATURES
     choices: Choices = field(default_factory=Choices)
     waivers: tuple[Waiver, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse features that there are not, with a :class:`~refsim.ConfigError`."""
+        for name in sorted(self.features - FEATURES.keys()):
+            raise ConfigError(
+                f"features has {name!r}{nearest(name, [*FEATURES])}, allowed are {', '.join(FEATURES)}."
+            )

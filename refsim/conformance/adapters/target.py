@@ -85,6 +85,8 @@ def load_target(
         return target, file.completed(target.capabilities or Capabilities(name=name))
     if names_object(text):
         target = _python(text, limits, in_process)
+    elif text.endswith(".py") and Path(text).exists():
+        raise InputError(f"{text} is a file with code; name the adapter in it, {text}:object.")
     elif text and Path(text).exists():
         target = _recorded(Path(text))
     else:

@@ -118,4 +118,6 @@ class Outcome:
             partly = "" if self.complete else " The time ran out before all cases were played."
             return f"{name} is admissible: {what}.{partly}"
         clauses = ", ".join(dict.fromkeys(finding.clause for finding in self.findings))
-        return f"{name} is NOT admissible, it breaks {clauses}: {what}, {sum(self.failing.values())} cases failed."
+        cut = "" if self.complete else " Not all cases were played."
+        failed = sum(self.failing.values())
+        return f"{name} is NOT admissible, it breaks {clauses}: {what}, {failed} cases failed.{cut}"

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Final
 from refsim.conformance.cases import Case
 from refsim.conformance.cases.generate import generated_cases
 from refsim.conformance.cases.methods import METHODS, method_cases
+from refsim.errors import InputError
 
 from .diagnosis import Failure
 from .finding import Finding
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
     from .verify import Session
 
-__all__ = ["PHASES", "phase_cases"]
+__all__ = ["PHASES", "broken", "checked_law", "phase_cases"]
 
 PHASES: Final = ("examples", "generated", "stateful", "laws")
 LENGTH: Final = (1, 4)
@@ -80,11 +81,29 @@ def _laws(session: Session, count: int) -> Iterator[Item]:
     each = max(1, count // PER_LAW)
     results = laws(session.target, session.declared, session.outcome.seed, each)
     for number, result in enumerate(results):
-        failure = None if result.ok else _broken(result)
+        failure = None if result.ok else broken(result)
         yield number, len(LAWS) * each, failure
 
 
-def _broken(result: LawResult) -> Failure:
+def checked_law(target: Any, name: str, case: Case) -> Iterator[LawResult]:
+    """One law on one case.
+
+    Raises
+    ------
+    InputError
+        If there is no such law.
+    """
+    from refsim.conformance.laws import LAWS, checked
+
+    for law in LAWS:
+        if law.name == name:
+            yield from checked(target, law, case)
+            return
+    raise InputError(f"there is no law {name!r}.")
+
+
+def broken(result: LawResult) -> Failure:
+    """The failure of a law."""
     text = f"{result.text} (law: {result.law})"
     finding = Finding(result.case, 0, result.clause, result.law, "law", text)
     return Failure("laws", Recording(result.case), finding)

@@ -22,7 +22,7 @@ from .finding import Finding
 from .outcome import Outcome
 from .shrink import size
 
-__all__ = ["document", "finding_lines", "junit", "keep_findings", "replayed_case"]
+__all__ = ["document", "finding_lines", "junit", "keep_findings", "replayed"]
 
 FOLDER: Final = "refsim-findings"
 FEW: Final = 6
@@ -86,14 +86,14 @@ def finding_document(finding: Finding) -> dict[str, Any]:
     }
 
 
-def finding_lines(finding: Finding, target: str) -> Iterator[str]:
-    """A finding in a few lines: what is wrong, on which case, and how to see it again."""
+def finding_lines(finding: Finding, target: str, options: str = "") -> Iterator[str]:
+    """A finding in a few lines: what is wrong, on which case, and how to see it again with these options."""
     word = "VIOLATION" if finding.kind in ("violation", "missing", "law", "flips") else "FAILURE"
     cause = f"; the same as of a tile with the mistake: {finding.cause}" if finding.cause else ""
     text = finding.text.rstrip(".")
     yield f"{word} {finding.clause} {finding.stage}, step {finding.step}: {text}{cause}."
     yield f"  Smallest failing case: {described(finding.case)}"
-    yield f"  Reproduce: refsim verify {target} --replay {case_id(finding.case)}"
+    yield f"  Reproduce: refsim verify {target} --replay {case_id(finding.case)}{options}"
 
 
 def described(case: Case) -> str:
@@ -108,6 +108,8 @@ def described(case: Case) -> str:
         prefix = f"step {number} " if steps > 1 else ""
         arrays |= {f"{prefix}x": step.x, f"{prefix}dy": step.dy}
         arrays |= {f"{prefix}{name}": value for name, value in step.noise.items()}
+    if any(step.update for step in case.steps):
+        settings += f", lr={case.sgd.lr:g}"
     small = [f"{k} = {np.asarray(a).tolist()}" for k, a in arrays.items() if _is_small(a)]
     return "; ".join(filter(None, (what, settings, ", ".join(small)))) + "."
 
@@ -189,8 +191,8 @@ def keep_findings(outcome: Outcome, folder: str | os.PathLike[str] = FOLDER) -> 
     return paths
 
 
-def replayed_case(name: str, folder: str | os.PathLike[str] = FOLDER) -> Case:
-    """The case of a finding that was kept.
+def replayed(name: str, folder: str | os.PathLike[str] = FOLDER) -> tuple[Case, str | None]:
+    """The case of a finding that was kept, and the law that it breaks, if it is one.
 
     Parameters
     ----------
@@ -218,19 +220,23 @@ def replayed_case(name: str, folder: str | os.PathLike[str] = FOLDER) -> Case:
         ) from error
     except (UnicodeDecodeError, ValueError) as error:
         raise VectorError(f"{path} is no JSON document.") from error
-    return case_from_document(_case_of(found, path))
+    found = _only_finding(found, path)
+    law = found.get("stage") if isinstance(found, Mapping) and found.get("kind") == "law" else None
+    return case_from_document(_case_of(found)), law
 
 
 LARGEST: Final = 64 * 2**20
 
 
-def _case_of(found: object, path: Path) -> object:
-    if isinstance(found, Mapping) and "case" in found:
-        return found["case"]
+def _only_finding(found: object, path: Path) -> object:
+    """The finding of a report that has one alone."""
     if isinstance(found, Mapping) and isinstance(found.get("findings"), list):
-        if len(found["findings"]) == 1:
-            return _case_of(found["findings"][0], path)
-        raise VectorError(
-            f"{path} holds {len(found['findings'])} findings, allowed is one; name it by its id."
-        )
+        if len(found["findings"]) != 1:
+            count = len(found["findings"])
+            raise VectorError(f"{path} holds {count} findings, allowed is one; name it by its id.")
+        return found["findings"][0]
     return found
+
+
+def _case_of(found: object) -> object:
+    return found["case"] if isinstance(found, Mapping) and "case" in found else found

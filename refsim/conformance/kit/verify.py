@@ -15,14 +15,15 @@ from refsim.conformance.adapters import Capabilities
 from refsim.conformance.adapters.guard import guarded
 from refsim.conformance.admissible import BINARY64, Profile
 from refsim.conformance.cases import Case, features
+from refsim.conformance.generated import clauses
 from refsim.errors import InputError, RangeWarning, RefsimError, Unsupported
 
 from .budget import FlipBudget
-from .diagnosis import Failure, diagnosed
-from .finding import Finding
+from .diagnosis import ANSWERS, Failure, diagnosed
+from .finding import STATE, Finding
 from .judge import Verdict, judge
-from .outcome import Outcome
-from .phases import PHASES, phase_cases
+from .outcome import Outcome, Row
+from .phases import PHASES, broken, checked_law, phase_cases
 from .play import Recording, play
 
 __all__ = ["Session", "verify_target"]
@@ -78,7 +79,7 @@ def verify_target(
     Raises
     ------
     InputError
-        If a phase or a feature is unknown, or a method is missing.
+        If a phase or a clause is unknown, or a method is missing.
 
     Examples
     --------
@@ -90,6 +91,10 @@ def verify_target(
     unknown = [phase for phase in phases if phase not in PHASES]
     if unknown:
         raise InputError(f"phases has {unknown[0]!r}, allowed are {', '.join(PHASES)}.")
+    known = {*clauses().values(), STATE, "target"}
+    for clause in only:
+        if clause not in known:
+            raise InputError(f"only has {clause!r}, which is no clause; one is IR-4 for example.")
     session = Session(target, capabilities, seed, only)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", RangeWarning)
@@ -179,8 +184,8 @@ class Session:
         self.outcome.seconds = time.monotonic() - start
         return self.outcome
 
-    def replay(self, case: Case) -> Outcome:
-        """Play and judge one case again.
+    def replay(self, case: Case, law: str | None = None) -> Outcome:
+        """Play and judge one case again, or check a law on it once more.
 
         Raises
         ------
@@ -193,13 +198,21 @@ class Session:
             if prepared is None:
                 missing = ", ".join(sorted(features(case) - self.declared.features))
                 raise InputError(f"the case asks for {missing}, which the target does not declare.")
-            if self.take("replay", prepared):
+            if law is not None:
+                self._law(law, prepared)
+            elif self.take("replay", prepared):
                 finding = self.failures[0].finding
                 clause, cause = (case.clauses or (finding.clause,))[0], case.catches or None
                 self.outcome.findings.append(
                     replace(finding, clause=clause, cause=cause, case=case)
                 )
         return self.outcome
+
+    def _law(self, name: str, case: Case) -> None:
+        for result in checked_law(self.target, name, case):
+            self.outcome.rows.setdefault(result.clause, Row(result.clause)).cases += 1
+            if not result.ok:
+                self.outcome.findings.append(broken(result).finding)
 
     def _phase(self, phase: str, count: int, until: float, progress: Progress) -> None:
         failing = 0
@@ -273,7 +286,7 @@ class Session:
 
     def _sort(self, found: Iterator[Finding]) -> None:
         for finding in found:
-            if self.only and finding.clause not in self.only:
+            if self.only and finding.clause not in self.only and finding.kind not in ANSWERS:
                 continue
             if not self.waived(finding):
                 self.outcome.findings.insert(len(self.outcome.findings) - self._flips(), finding)

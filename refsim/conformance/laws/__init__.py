@@ -19,7 +19,7 @@ from refsim.errors import RangeWarning, Unsupported
 from . import converters, state, symmetry
 from .law import Broken, Law, run_on
 
-__all__ = ["LAWS", "Law", "LawResult", "laws"]
+__all__ = ["LAWS", "Law", "LawResult", "checked", "laws"]
 
 LAWS: Final[tuple[Law, ...]] = (*state.LAWS, *symmetry.LAWS, *converters.LAWS)
 SALT: Final = 0x1A75
@@ -91,7 +91,7 @@ def laws(
             case = _case(law, capabilities, (seed, SALT, number, index))
             if case is None:
                 break
-            yield from _checked(target, law, case)
+            yield from checked(target, law, case)
 
 
 def _case(law: Law, capabilities: Capabilities, entropy: tuple[int, ...]) -> Case | None:
@@ -105,7 +105,8 @@ def _case(law: Law, capabilities: Capabilities, entropy: tuple[int, ...]) -> Cas
     return None
 
 
-def _checked(target: Any, law: Law, case: Case) -> Iterator[LawResult]:
+def checked(target: Any, law: Law, case: Case) -> Iterator[LawResult]:
+    """One law on one case; nothing if the target does not support it, or if the law says nothing there."""
     try:
         _run(target, law, case)
     except Unsupported:

@@ -16,7 +16,7 @@ from refsim.conformance.kit.report import (
     finding_lines,
     junit,
     keep_findings,
-    replayed_case,
+    replayed,
 )
 from refsim.errors import InputError, VectorError
 from tests.conformance.kit import tiles
@@ -58,21 +58,22 @@ def test_findings_are_kept_and_replayed(outcome: Outcome, tmp_path: Path) -> Non
     folder = tmp_path / "kept"
     (path,) = keep_findings(outcome, folder)
     for name in (path.stem, str(path)):
-        case = replayed_case(name, folder)
+        case, law = replayed(name, folder)
+        assert law is None
         wrong = Session(tiles.NoBias()).replay(case)
         assert [f.clause for f in wrong.findings] == ["PP-2"]
         assert wrong.findings[0].text == outcome.findings[0].text
         assert Session(tiles.Small()).replay(case).passed
     report = tmp_path / "report.json"
     report.write_text(json.dumps(document(outcome)))
-    assert case_id(replayed_case(str(report))) == path.stem
+    assert case_id(replayed(str(report))[0]) == path.stem
 
 
 def test_what_cannot_be_replayed_is_said(outcome: Outcome, tmp_path: Path) -> None:
     (path,) = keep_findings(outcome, tmp_path)
     with pytest.raises(InputError, match=f"no finding 'IR-4-00000000' in .*, kept are {path.stem}"):
-        replayed_case("IR-4-00000000", tmp_path)
+        replayed("IR-4-00000000", tmp_path)
     for content in (b"{", b"[1]", b"\xff", b'{"case": {"config": 3}}', b'{"findings": []}'):
         path.write_bytes(content)
         with pytest.raises(VectorError):
-            replayed_case(path.stem, tmp_path)
+            replayed(path.stem, tmp_path)

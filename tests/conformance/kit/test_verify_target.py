@@ -9,9 +9,9 @@ import pytest
 
 from refsim.conformance.adapters import Capabilities, Own, Unsupported, Waiver
 from refsim.conformance.cases import FEATURES
-from refsim.conformance.kit import Outcome, verify_target
+from refsim.conformance.kit import Outcome, Session, verify_target
 from refsim.conformance.kit.shrink import size
-from refsim.errors import InputError
+from refsim.errors import ConfigError, InputError
 from tests.conformance.kit import tiles
 
 pytestmark = pytest.mark.filterwarnings("ignore::RuntimeWarning")
@@ -126,3 +126,25 @@ def test_nonsense_is_refused() -> None:
         verify_target(tiles.Small(), phases=["example"])
     with pytest.raises(InputError, match="capabilities is a str"):
         verify_target(tiles.Small(), "float32")  # type: ignore[arg-type]
+
+
+def test_an_unknown_clause_or_feature_is_refused() -> None:
+    with pytest.raises(InputError, match="only has 'XX-9', which is no clause"):
+        verify_target(tiles.Small(), only=["XX-9"])
+    with pytest.raises(ConfigError, match="features has 'bais'"):
+        Capabilities(features=frozenset({"bais"}))
+
+
+def test_one_clause_alone_does_not_hide_a_target_that_fails() -> None:
+    outcome = verify_target(tiles.Raises(), only=["DC-3"], phases=["examples"])
+    assert [finding.kind for finding in outcome.findings] == ["error"]
+
+
+def test_a_broken_law_is_replayed_as_one() -> None:
+    outcome = verify_target(tiles.Overwrites(), phases=["laws"], max_examples=40)
+    broken = [finding for finding in outcome.findings if finding.kind == "law"]
+    assert broken
+    for finding in broken:
+        again = Session(tiles.Overwrites()).replay(finding.case, finding.stage)
+        assert [f.stage for f in again.findings] == [finding.stage]
+        assert Session(tiles.Small()).replay(finding.case, finding.stage).passed
