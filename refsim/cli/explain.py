@@ -66,6 +66,8 @@ def _loaded(path: str) -> Any:
         array = np.load(path, allow_pickle=False)
     except (ValueError, EOFError):
         array = None
+    if isinstance(array, np.lib.npyio.NpzFile):
+        array.close()
     if not isinstance(array, np.ndarray):
         raise InputError(f"{path} is not an .npy file with numbers.")
     return array
