@@ -56,8 +56,11 @@ class Interval:
         return Interval(np.fmin.reduce(self.lo, axis=0), np.fmax.reduce(self.hi, axis=0))
 
     def contains(self, value: Floats) -> Mask:
-        """Whether each value lies in one of the pieces; NaN lies in none."""
-        inside: Mask = np.logical_and(self.lo <= value, value <= self.hi)
+        """Whether each value lies in one of the pieces; NaN lies only where overflow leaves everything open."""
+        open_ = np.isneginf(self.lo) & np.isposinf(self.hi)
+        inside: Mask = np.logical_and(self.lo <= value, value <= self.hi) | (
+            open_ & np.isnan(value)
+        )
         return np.logical_or.reduce(inside, axis=0) if inside.ndim == 3 else inside
 
     def __getitem__(self, key: Any) -> Interval:
