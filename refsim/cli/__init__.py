@@ -90,7 +90,9 @@ def verify(
     ] = None,
     clause: Annotated[
         list[str] | None,
-        typer.Option(help="Check this clause only; may be repeated. With a target the same as --only."),
+        typer.Option(
+            help="Check this clause only; may be repeated. With a target the same as --only."
+        ),
     ] = None,
     only: target_option.Only = None,
     phase: target_option.Phase = None,
