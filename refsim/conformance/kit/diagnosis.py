@@ -83,8 +83,10 @@ def _smallest_of_each_kind(session: Session, progress: Progress, seconds: float)
 
 def _shrunk(session: Session, failure: Failure, seconds: float) -> Failure:
     """The failure on a case as small as can be found."""
-    if failure.finding.kind in ("law", "timeout", "memory", "crash"):
+    if failure.finding.kind in ("timeout", "memory", "crash"):
         return failure
+    if failure.finding.kind == "law":
+        return _law_shrunk(session, failure, seconds)
     case = replace(failure.recording.case, clauses=(), catches="")
     case = shrunk(case, session.fails(failure.finding.key), seconds=seconds)
     recording, verdict = session.judged(case)
@@ -92,6 +94,17 @@ def _shrunk(session: Session, failure: Failure, seconds: float) -> Failure:
     if not same:
         return failure
     return Failure(failure.phase, recording.until(same[0].step), same[0])
+
+
+def _law_shrunk(session: Session, failure: Failure, seconds: float) -> Failure:
+    """The broken law on a small case of which it still speaks; as it is if there was no answer."""
+    from .phases import broken, broken_law
+
+    if failure.finding.clause == "target":
+        return failure
+    case = shrunk(failure.recording.case, session.breaks(failure.finding), seconds=seconds)
+    result = broken_law(session.target, failure.finding.stage, case)
+    return failure if result is None else broken(result)
 
 
 def _explained(session: Session, failures: Sequence[Failure]) -> Iterator[Finding]:

@@ -23,7 +23,7 @@ from .diagnosis import ANSWERS, Failure, diagnosed
 from .finding import STATE, Finding
 from .judge import Verdict, judge
 from .outcome import Outcome, Row
-from .phases import PHASES, broken, checked_law, phase_cases
+from .phases import PHASES, broken, broken_law, checked_law, phase_cases
 from .play import Recording, play
 
 __all__ = ["Session", "verify_target"]
@@ -164,6 +164,17 @@ class Session:
                 return False
             found = judge(recording, self.profile(case)).findings
             return any(finding.key[1:] == key[1:] for finding in found)
+
+        return still
+
+    def breaks(self, finding: Finding) -> Callable[[Case], bool]:
+        """Whether the target still breaks the law of a finding, for the same clause."""
+
+        def still(case: Case) -> bool:
+            if not features(case) <= self.declared.features:
+                return False
+            result = broken_law(self.target, finding.stage, case)
+            return result is not None and result.clause == finding.clause
 
         return still
 
