@@ -300,6 +300,8 @@ class Session:
             if self.only and finding.clause not in self.only and finding.kind not in ANSWERS:
                 continue
             if not self.waived(finding):
+                if not any(finding.follows is other for other in (None, *self.outcome.findings)):
+                    finding = replace(finding, follows=None)
                 self.outcome.findings.insert(len(self.outcome.findings) - self._flips(), finding)
         outcome = self.outcome
         if self.failures and not (outcome.findings or outcome.waived or self.only):
