@@ -147,6 +147,12 @@ def _notes(outcome: Outcome, partly: bool) -> None:
     for reason, count in outcome.refused.most_common(5):
         typer.echo(f"{count} cases are not supported: {reason.rstrip('.')}.")
     for waiver, finding in outcome.waived:
-        typer.echo(f"Waived, {waiver.reason.rstrip('.')}: {finding}.")
+        guess = "; the clause is a guess, the stage was seen" if finding.guessed else ""
+        typer.echo(f"Waived, {waiver.reason.rstrip('.')}: {finding}{guess}.")
+    for waiver, finding in outcome.doubtful:
+        typer.echo(
+            f"The waiver of {waiver.clause} does not cover {finding.case.name}, whose clause is a guess: show "
+            f'intermediates, or waive "{finding.clause} {finding.stage}".'
+        )
     for waiver in () if partly else outcome.stale:
         typer.echo(f"The waiver of {waiver.clause} is not needed any more: nothing fell under it.")
