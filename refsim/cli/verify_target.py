@@ -30,6 +30,7 @@ from refsim.conformance.kit.report import (
 from refsim.errors import InputError
 
 from .output import print_document, print_table, progress_bar, verdict
+from .writable import check_writable_file, check_writable_folder
 
 __all__ = ["Options", "run_target"]
 
@@ -54,6 +55,10 @@ class Options:
 
 def run_target(text: str, options: Options) -> int:
     """Verify a target, report, and return the exit status."""
+    if options.replay is None:
+        check_writable_folder("--findings", options.findings)
+    if options.junit is not None:
+        check_writable_file("--junit", options.junit)
     aside = redirect_stdout(sys.stderr) if options.in_process else nullcontext()
     with aside, _loaded(text, options) as (target, declared), progress_bar() as progress:
         if options.replay is not None:
