@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -57,6 +58,20 @@ class Overwriting(_Base):
     def backward(self, handle: Handle, dy: Any) -> Mapping[str, Any]:
         """Gradients of this pass alone."""
         handle.tile.zero_grad()
+        return super().backward(handle, dy)
+
+
+class OverwritingOne(_Base):
+    """A backward pass replaces the gradient of one parameter; those of the others add up."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.names = names
+
+    def backward(self, handle: Handle, dy: Any) -> Mapping[str, Any]:
+        """Gradients of which some are of this pass alone."""
+        for name in [name for name in handle.tile.gradients if name.startswith(self.names)]:
+            del handle.tile.gradients[name]
         return super().backward(handle, dy)
 
 
@@ -155,6 +170,16 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour("", "evaluation mode is ignored", AlwaysTraining),
     Behaviour("", "training mode is ignored", AlwaysEvaluating),
     Behaviour(STATE, "gradients replace each other instead of adding up", Overwriting),
+    *(
+        Behaviour(STATE, f"the gradient of {what} replaces the one before", partial(OverwritingOne, *names))
+        for what, *names in (
+            ("the weight", "weight"),
+            ("the bias", "bias"),
+            ("the range", "input_range"),
+            ("the output scales", "out_scaling_alpha"),
+            ("learned quantisers", "scale_quantizer", "bias_quantizer", "out_quantizer"),
+        )
+    ),
     Behaviour(STATE, "gradients are not cleared by a step", NeverCleared),
     Behaviour("OP-1", "the optimiser does nothing", NoStep),
     Behaviour("OP-1", "momentum starts anew in each step", LosesVelocity),

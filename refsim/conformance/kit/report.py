@@ -26,6 +26,9 @@ __all__ = ["document", "finding_lines", "junit", "keep_findings", "replayed"]
 
 FOLDER: Final = "refsim-findings"
 FEW: Final = 6
+MANY: Final = 64
+"""Numbers of an array that are shown where a case cannot be made smaller."""
+LOST: Final = ("timeout", "memory", "crash")
 
 
 def document(outcome: Outcome) -> dict[str, Any]:
@@ -52,6 +55,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "cases": dict(outcome.cases),
         "failing": dict(outcome.failing),
         "refused": dict(outcome.refused),
+        "overwritten": sorted(outcome.overwritten),
         "clauses": [vars(row) for _, row in sorted(outcome.rows.items())],
         "ambiguous_codes": {
             stage: {"ambiguous": ambiguous, "codes": codes}
@@ -105,15 +109,19 @@ def finding_lines(
     cause = f"; the same as of a tile with the mistake: {finding.cause}" if finding.cause else ""
     text = finding.text.rstrip(".")
     yield f"{word} {finding.clause} {finding.stage}, step {finding.step}: {text}{cause}."
-    yield f"  Smallest failing case: {described(finding.case)}"
+    case = described(finding.case, MANY if finding.kind in LOST else FEW)
+    yield f"  Smallest failing case: {case}"
     yield f"  Reproduce: refsim verify {target} --replay {case_id(finding.case)}{options}"
     if also:
         seen = (f"{each.clause} {each.stage} ({case_id(each.case)})" for each in also)
         yield f"  Also seen as: {', '.join(seen)}"
 
 
-def described(case: Case) -> str:
-    """A case in words: size, settings that are not the defaults, and its arrays where they are small."""
+def described(case: Case, few: int = FEW) -> str:
+    """A case in words: size, settings that are not the defaults, and its arrays of up to ``few`` numbers.
+
+    Where many are allowed, larger arrays are told by shape and extremes.
+    """
     outputs, inputs, rows, steps = size(case)
     what = (
         f"{outputs}x{inputs} tile, {rows} row{'s' * (rows != 1)}, {steps} step{'s' * (steps != 1)}"
@@ -126,12 +134,14 @@ def described(case: Case) -> str:
         arrays |= {f"{prefix}{name}": value for name, value in step.noise.items()}
     if any(step.update for step in case.steps):
         settings += f", lr={case.sgd.lr:g}"
-    small = [f"{k} = {np.asarray(a).tolist()}" for k, a in arrays.items() if _is_small(a)]
-    return "; ".join(filter(None, (what, settings, ", ".join(small)))) + "."
+    shown = [_array(k, np.asarray(a), few) for k, a in arrays.items() if a is not None]
+    return "; ".join(filter(None, (what, settings, ", ".join(filter(None, shown))))) + "."
 
 
-def _is_small(a: Any) -> bool:
-    return a is not None and np.size(a) <= FEW
+def _array(name: str, a: Any, few: int) -> str:
+    if a.size <= few:
+        return f"{name} = {a.tolist()}"
+    return f"{name} of shape {a.shape} from {a.min()} to {a.max()}" if few > FEW else ""
 
 
 def _settings(part: Any) -> Iterator[str]:
