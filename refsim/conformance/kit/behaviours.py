@@ -148,6 +148,25 @@ class FixedInStep(_Base):
         handle.optimizer.zero_grad()
 
 
+class BiasInResidual(_Base):
+    """The sum over the outputs in the residual of the range takes them with the bias."""
+
+    def __init__(self, divided: bool) -> None:
+        super().__init__()
+        self.divided = divided
+
+    def backward(self, handle: Handle, dy: Any) -> Mapping[str, Any]:
+        """Gradients of which that of the range has the products with the bias, too."""
+        found = dict(super().backward(handle, dy))
+        bias, learned = handle.tile.value("bias"), handle.tile.gradients.get("input_range")
+        if bias is not None and learned is not None:
+            r = handle.tile.value("input_range")[0]
+            total = np.sum(np.asarray(dy) * bias, dtype=bias.dtype)
+            learned += total / r if self.divided else total
+            found["input_range"] = learned.copy()
+        return found
+
+
 class Counting(_Base):
     """The counter of data initialisation starts elsewhere."""
 
@@ -191,6 +210,8 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour("OP-1", "the range is not updated", lambda: FixedInStep("input_range", lr=0.0)),
     Behaviour("OP-1", "the bias is not updated", lambda: FixedInStep("bias", lr=0.0)),
     Behaviour("OP-1", "weight decay leaves the bias out", lambda: FixedInStep("bias", weight_decay=0.0)),
+    Behaviour("IR-8", "the outputs of the residual have the bias", lambda: BiasInResidual(False)),
+    Behaviour("IR-8", "the residual takes outputs with the bias, over the range", lambda: BiasInResidual(True)),
     Behaviour("IR-1", "one batch too few initialises the range", lambda: Counting(1.0)),
     Behaviour("IR-1", "one batch too many initialises the range", lambda: Counting(-1.0)),
 )  # fmt: skip

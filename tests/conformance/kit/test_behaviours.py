@@ -92,3 +92,45 @@ def test_a_case_without_an_answer_is_shown_with_its_data() -> None:
     assert "weight of shape (9, 9) from 1.0 to 1.0" in shown
     wrong = "\n".join(finding_lines(replace(late, kind="violation"), "mine:tile"))
     assert "weight = " not in wrong
+
+
+class BiasInTheResidual(tiles.Small):
+    """The residual of the range takes the output with its bias."""
+
+    def of_range(self, h: dict[str, Any], d: Any, dv: Any, dy: Any, r: Any) -> Any:
+        without = h["z"]
+        if h["bias"] is not None:
+            h["z"] = self.with_bias(h, r)
+        found = super().of_range(h, d, dv, dy, r)
+        h["z"] = without
+        return found
+
+    def with_bias(self, h: dict[str, Any], r: Any) -> Any:
+        return h["z"] + h["bias"]
+
+
+class BiasOverRange(BiasInTheResidual):
+    def with_bias(self, h: dict[str, Any], r: Any) -> Any:
+        return (h["z"] * r + h["bias"]) / r
+
+
+class BiasTwice(BiasInTheResidual):
+    """A mistake that is not known."""
+
+    def with_bias(self, h: dict[str, Any], r: Any) -> Any:
+        return h["z"] + 2 * h["bias"]
+
+
+@pytest.mark.parametrize(
+    ("wrong", "cause"),
+    [
+        (BiasInTheResidual, "the outputs of the residual have the bias"),
+        (BiasOverRange, "the residual takes outputs with the bias, over the range"),
+        (BiasTwice, None),
+    ],
+)
+def test_a_bias_in_the_residual_is_no_wrong_rule(wrong: type[Any], cause: str | None) -> None:
+    outcome = verify_target(wrong(), max_examples=30, phases=["examples", "generated"])
+    assert [(f.clause, f.stage, f.cause) for f in outcome.independent] == [
+        ("IR-8", "range_gradient", cause)
+    ]
