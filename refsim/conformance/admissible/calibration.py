@@ -22,6 +22,7 @@ from .initial_range import averaged, magnitude
 from .interval import Floats, Interval, hull, point
 from .profile import FLOAT32, Profile
 from .report import Report
+from .wide import arithmetic_of
 
 __all__ = ["judge_calibration"]
 
@@ -78,7 +79,7 @@ def judge_calibration(
     >>> print(judge_calibration(tile, "MOVING_QUANTILE", batches, {"input_range": [2.5]}, quantile=1.0).first)
     VIOLATION CA-2 input_range[0]: got 2.5, admissible 2.0, refsim returns 2.0 (the element)
     """
-    kind, A = _kind(calibration_type), Arithmetic(profile)
+    kind, A = _kind(calibration_type), arithmetic_of(profile)
     if tile.value("input_range") is None:
         raise InputError("tile has no input range, allowed are single tiles with one.")
     shown = checked_entries(tile, without_random_state(after), "after")

@@ -23,6 +23,7 @@ from .interval import Floats, Interval, point
 from .post_update import mapping_scales, stored_weight
 from .profile import FLOAT32, Profile
 from .report import Report
+from .wide import arithmetic_of
 
 __all__ = ["judge_mapping"]
 
@@ -98,7 +99,7 @@ def _judged_tile(
     twin = copy.deepcopy(tile)
     twin.set_weights(W, bias, omega)
     own = dict(twin.state_dict())
-    found = _stored(tile, Arithmetic(profile), W, own, shown, bias, omega)
+    found = _stored(tile, arithmetic_of(profile), W, own, shown, bias, omega)
     verdicts = [judged(tile, each, profile, shown, own) for each in found if each.name in shown]
     return Report(profile.name, verdicts)
 
