@@ -183,7 +183,7 @@ def test_named_choices() -> None:
         ("name = 'a'\nname = 'b'", "the text is not TOML: Cannot overwrite a value"),
         ("a = " + "[" * 5000, "the text is not TOML"),
     ],
-    ids=range(32),
+    ids=range(33),
 )
 def test_a_mistake_is_one_sentence_with_the_file(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as info:
