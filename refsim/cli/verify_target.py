@@ -125,8 +125,8 @@ def _show(outcome: Outcome, text: str, options: Options) -> None:
         )
         typer.echo()
     _notes(outcome, bool(options.only or options.replay))
-    for finding in outcome.findings:
-        for line in finding_lines(finding, text, _again(options)):
+    for finding in outcome.independent:
+        for line in finding_lines(finding, text, _again(options), outcome.below(finding)):
             typer.echo(line)
         typer.echo()
     verdict(outcome.passed, outcome.sentence())

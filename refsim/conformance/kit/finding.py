@@ -33,6 +33,8 @@ class Finding:
         What was returned, and what would have been admissible.
     cause
         The known mistake that explains it, if there is one.
+    follows
+        The finding that it is a consequence of, None if it stands for itself.
     """
 
     case: Case
@@ -42,6 +44,7 @@ class Finding:
     kind: str
     text: str
     cause: str | None = None
+    follows: Finding | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:

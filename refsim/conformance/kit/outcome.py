@@ -51,7 +51,8 @@ class Outcome:
     rows
         By clause.
     findings
-        What is wrong, each once, on a case as small as could be found; the most telling first.
+        What is wrong, each once, on a case as small as could be found; the most telling first, and behind each one the
+        findings that follow from it.
     waived
         Findings that a waiver covers.
     refused
@@ -83,6 +84,15 @@ class Outcome:
     def passed(self) -> bool:
         """Whether something was judged and nothing is wrong with it."""
         return bool(self.rows) and not self.findings
+
+    @property
+    def independent(self) -> list[Finding]:
+        """The findings that stand for themselves."""
+        return [finding for finding in self.findings if finding.follows is None]
+
+    def below(self, first: Finding) -> list[Finding]:
+        """The findings that follow from one."""
+        return [finding for finding in self.findings if finding.follows is first]
 
     @property
     def stale(self) -> list[Waiver]:
@@ -117,7 +127,7 @@ class Outcome:
         if self.passed:
             partly = "" if self.complete else " The time ran out before all cases were played."
             return f"{name} is admissible: {what}.{partly}"
-        clauses = ", ".join(dict.fromkeys(finding.clause for finding in self.findings))
+        clauses = ", ".join(dict.fromkeys(finding.clause for finding in self.independent))
         cut = "" if self.complete else " Not all cases were played."
         failed = sum(self.failing.values())
         return f"{name} is NOT admissible, it breaks {clauses}: {what}, {failed} cases failed.{cut}"

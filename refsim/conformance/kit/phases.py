@@ -16,11 +16,11 @@ from .finding import Finding
 from .play import Recording
 
 if TYPE_CHECKING:
-    from refsim.conformance.laws import LawResult
+    from refsim.conformance.laws import Law, LawResult
 
     from .verify import Session
 
-__all__ = ["PHASES", "broken", "checked_law", "phase_cases"]
+__all__ = ["PHASES", "broken", "broken_law", "checked_law", "phase_cases"]
 
 PHASES: Final = ("examples", "generated", "stateful", "laws")
 LENGTH: Final = (1, 4)
@@ -93,12 +93,28 @@ def checked_law(target: Any, name: str, case: Case) -> Iterator[LawResult]:
     InputError
         If there is no such law.
     """
-    from refsim.conformance.laws import LAWS, checked
+    from refsim.conformance.laws import checked
+
+    yield from checked(target, _law(name), case)
+
+
+def broken_law(target: Any, name: str, case: Case) -> LawResult | None:
+    """How a target breaks a law in a case; None if it keeps the law, or a right one might not keep it there."""
+    from refsim.conformance.laws import speaks_about
+
+    law = _law(name)
+    if not law.fits(case):
+        return None
+    broken = [result for result in checked_law(target, name, case) if not result.ok]
+    return broken[0] if broken and speaks_about(law, case) else None
+
+
+def _law(name: str) -> Law:
+    from refsim.conformance.laws import LAWS
 
     for law in LAWS:
         if law.name == name:
-            yield from checked(target, law, case)
-            return
+            return law
     raise InputError(f"there is no law {name!r}.")
 
 

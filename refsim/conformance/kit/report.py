@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -82,18 +82,24 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "kind": finding.kind,
         "text": finding.text,
         "cause": finding.cause,
+        "follows": None if finding.follows is None else case_id(finding.follows.case),
         "case": case_document(finding.case),
     }
 
 
-def finding_lines(finding: Finding, target: str, options: str = "") -> Iterator[str]:
-    """A finding in a few lines: what is wrong, on which case, and how to see it again with these options."""
+def finding_lines(
+    finding: Finding, target: str, options: str = "", also: Sequence[Finding] = ()
+) -> Iterator[str]:
+    """A finding in a few lines: what is wrong, on which case, how to see it again with these options, what follows."""
     word = "VIOLATION" if finding.kind in ("violation", "missing", "law", "flips") else "FAILURE"
     cause = f"; the same as of a tile with the mistake: {finding.cause}" if finding.cause else ""
     text = finding.text.rstrip(".")
     yield f"{word} {finding.clause} {finding.stage}, step {finding.step}: {text}{cause}."
     yield f"  Smallest failing case: {described(finding.case)}"
     yield f"  Reproduce: refsim verify {target} --replay {case_id(finding.case)}{options}"
+    if also:
+        seen = (f"{each.clause} {each.stage} ({case_id(each.case)})" for each in also)
+        yield f"  Also seen as: {', '.join(seen)}"
 
 
 def described(case: Case) -> str:
@@ -137,11 +143,14 @@ def _settings(part: Any) -> Iterator[str]:
 
 
 def junit(outcome: Outcome) -> bytes:
-    """The outcome as a JUnit XML document: one test for each clause, and one for each other finding."""
+    """The outcome as a JUnit XML document: one test for each clause, and one for each other finding.
+
+    Findings that follow from others are output of the test, not failures.
+    """
     findings: dict[str, list[Finding]] = {}
-    for finding in outcome.findings:
+    for finding in outcome.independent:
         findings.setdefault(finding.clause, []).append(finding)
-    clauses = sorted({*outcome.rows, *findings})
+    clauses = sorted({*outcome.rows, *findings, *(each.clause for each in outcome.findings)})
     suite = ET.Element(
         "testsuite",
         name=outcome.capabilities.name,
@@ -155,8 +164,16 @@ def junit(outcome: Outcome) -> bytes:
         for finding in findings.get(clause, []):
             failure = ET.SubElement(test, "failure", message=str(finding), type=finding.kind)
             failure.text = json.dumps(finding_document(finding))
+        _notes(test, [each for each in outcome.findings if each.follows and each.clause == clause])
     text: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
     return text
+
+
+def _notes(test: ET.Element, consequences: Sequence[Finding]) -> None:
+    """What broke here only because of something else: not a failure of this test, but told."""
+    if consequences:
+        documents = [json.dumps(finding_document(finding)) for finding in consequences]
+        ET.SubElement(test, "system-out").text = "\n".join(documents)
 
 
 # ----- on disk
@@ -229,12 +246,15 @@ LARGEST: Final = 64 * 2**20
 
 
 def _only_finding(found: object, path: Path) -> object:
-    """The finding of a report that has one alone."""
+    """The finding of a report that has one alone, but for what follows from it."""
     if isinstance(found, Mapping) and isinstance(found.get("findings"), list):
-        if len(found["findings"]) != 1:
-            count = len(found["findings"])
-            raise VectorError(f"{path} holds {count} findings, allowed is one; name it by its id.")
-        return found["findings"][0]
+        every = found["findings"]
+        first = [one for one in every if not (isinstance(one, Mapping) and one.get("follows"))]
+        if len(first) != 1:
+            raise VectorError(
+                f"{path} holds {len(first)} findings, allowed is one; name it by its id."
+            )
+        return first[0]
     return found
 
 

@@ -23,7 +23,7 @@ from .diagnosis import ANSWERS, Failure, diagnosed
 from .finding import STATE, Finding
 from .judge import Verdict, judge
 from .outcome import Outcome, Row
-from .phases import PHASES, broken, checked_law, phase_cases
+from .phases import PHASES, broken, broken_law, checked_law, phase_cases
 from .play import Recording, play
 
 __all__ = ["Session", "verify_target"]
@@ -167,6 +167,17 @@ class Session:
 
         return still
 
+    def breaks(self, finding: Finding) -> Callable[[Case], bool]:
+        """Whether the target still breaks the law of a finding, for the same clause."""
+
+        def still(case: Case) -> bool:
+            if not features(case) <= self.declared.features:
+                return False
+            result = broken_law(self.target, finding.stage, case)
+            return result is not None and result.clause == finding.clause
+
+        return still
+
     # ----- all of them
 
     def run(
@@ -289,6 +300,8 @@ class Session:
             if self.only and finding.clause not in self.only and finding.kind not in ANSWERS:
                 continue
             if not self.waived(finding):
+                if not any(finding.follows is other for other in (None, *self.outcome.findings)):
+                    finding = replace(finding, follows=None)
                 self.outcome.findings.insert(len(self.outcome.findings) - self._flips(), finding)
         outcome = self.outcome
         if self.failures and not (outcome.findings or outcome.waived or self.only):

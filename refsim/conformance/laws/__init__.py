@@ -18,8 +18,9 @@ from refsim.errors import RangeWarning, Unsupported
 
 from . import converters, state, symmetry
 from .law import Broken, Law, run_on
+from .rounding import speaks_about
 
-__all__ = ["LAWS", "Law", "LawResult", "checked", "laws"]
+__all__ = ["LAWS", "Law", "LawResult", "checked", "laws", "speaks_about"]
 
 LAWS: Final[tuple[Law, ...]] = (*state.LAWS, *symmetry.LAWS, *converters.LAWS)
 SALT: Final = 0x1A75
