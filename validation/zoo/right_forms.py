@@ -32,6 +32,10 @@ class WideInside:
     def data_type(self, config: Any) -> Any:
         return np.float64
 
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.stored()
+
     def stored(self) -> None:
         for name, value in self.values.items():
             self.values[name] = value.astype(np.float32).astype(value.dtype)

@@ -32,6 +32,9 @@ class Arithmetic:
     [1.6666666269302368, 1.6666665077209473, 1.666666865348816]
     """
 
+    hidden = 0.0
+    """How much of itself a value may have lost when it was stored."""
+
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self.format: Format = profile.format

@@ -63,7 +63,10 @@ def array_forward(
         for place, tile in array.named_tiles().items()
     }
     sums, own = _sums(array, A, passed, "output")
-    flow = Flow({name: value for name, value in arrays(stages[""]).items() if name != "output"})
+    flow = Flow(
+        {name: value for name, value in arrays(stages[""]).items() if name != "output"},
+        hidden=A.hidden,
+    )
     _behind(array, A, flow, sums)
     bias = array.value("bias")
     expected = {"partial_sum": own, "output": own if bias is None or own is None else own + bias}
@@ -156,7 +159,9 @@ def _array_flow(
         place: forward_pass(tile, batch[place], A.profile, noises.get(place), shown.get(place, {}))
         for place, tile in array.named_tiles().items()
     }
-    flow = Flow({name: value for name, value in arrays(own).items() if name != "output"})
+    flow = Flow(
+        {name: value for name, value in arrays(own).items() if name != "output"}, hidden=A.hidden
+    )
     _behind(array, A, flow, _sums(array, A, passed, "output")[0])
     return flow
 

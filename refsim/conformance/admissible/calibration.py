@@ -154,10 +154,19 @@ def _from_all(
 
 
 def _quantile(A: Arithmetic, tile: Tile, values: Floats, q: float) -> Interval:
-    """The quantile between two neighbours, from either of them."""
+    """The quantile with its place in the ordered numbers formed in float64, or in the format of the profile."""
     signed = tile.config.choices.calibration_quantile_of != "absolute"
     ordered = np.sort(values if signed else np.abs(values), axis=None)
-    place = np.float64(q) * (ordered.size - 1)
+    last = ordered.size - 1
+    place = float(np.float64(q) * last)
+    short = A.format.rounded(np.float64(q)) == q and A.format.rounded(np.float64(place)) == place
+    spread = 0.0 if short else 4 * A.format.unit * place
+    places = (max(place - spread, 0.0), place, min(place + spread, float(last)))
+    return hull(*(_between(A, ordered, each) for each in dict.fromkeys(places)))
+
+
+def _between(A: Arithmetic, ordered: Floats, place: float) -> Interval:
+    """The value at a place between two neighbours, from either of them."""
     index = int(place)
     fraction = A.setting(place - index)
     lower = point(ordered[index])

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Interval", "booleans", "hull", "inward", "open_interval", "outward", "point", "where"]
+__all__ = [
+    "Interval",
+    "booleans",
+    "hull",
+    "inward",
+    "near",
+    "open_interval",
+    "outward",
+    "point",
+    "where",
+]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -82,6 +92,24 @@ def point(value: Any) -> Interval:
 def open_interval(shape: tuple[int, ...]) -> Interval:
     """All numbers, and NaN."""
     return Interval(np.full(shape, -np.inf), np.full(shape, np.inf))
+
+
+def near(shown: Floats, sets: Interval, room: float) -> Interval:
+    """What stands behind a value that is shown: itself, and what of the sets rounds to it by so much of itself.
+
+    >>> near(np.array([1.0]), Interval(np.array([0.99]), np.array([1.01])), 2.0**-8)
+    Interval(lo=array([0.99609375]), hi=array([1.00390625]))
+    """
+    if room == 0:
+        return point(shown)
+    lo = np.maximum(sets.lo, shown - np.abs(shown) * room)
+    hi = np.minimum(sets.hi, shown + np.abs(shown) * room)
+    met = lo <= hi
+    lo, hi = (
+        np.where(met, np.minimum(lo, shown), shown),
+        np.where(met, np.maximum(hi, shown), shown),
+    )
+    return Interval(lo, hi)
 
 
 def hull(*intervals: Interval) -> Interval:

@@ -104,7 +104,7 @@ def judge_quantiser(
     _check_shape(dy, values.shape, "dy")
     _check_shape(output, values.shape, "output")
     with np.errstate(all="ignore"):
-        flow = Flow(shown)
+        flow = Flow(shown, hidden=A.hidden)
         rows = _forward(A, flow, plan, point(A.format.rounded(values.astype(np.float64))))
         back: Any = None
         if dy is not None:

@@ -19,7 +19,7 @@ from refsim.tile.state import Tile
 from .arithmetic import Arithmetic
 from .entries import checked_entries, judged, unchanged, without_random_state
 from .flow import Admissible
-from .interval import Floats, Interval, point
+from .interval import Floats, Interval, near, point
 from .post_update import mapping_scales, stored_weight
 from .profile import FLOAT32, Profile
 from .report import Report
@@ -129,7 +129,11 @@ def _stored(
     given = shown.get("mapping_scales")
     usable = given is not None and np.isfinite(given).all() and bool(given.all())
     taken = (
-        point(np.broadcast_to(given.reshape(-1), tile.out_size))
+        near(
+            np.broadcast_to(given.reshape(-1), tile.out_size),
+            Interval(*(np.broadcast_to(end, tile.out_size) for end in (scales.lo, scales.hi))),
+            A.hidden,
+        )
         if given is not None and usable
         else scales
     )

@@ -174,7 +174,7 @@ def problem(
         rows,
         effective_weight(A, tile, len(rows.lo), noise, stages),
         tile.out_size,
-        None if start is None else start.used(stages),
+        None if start is None else start.used(A, stages),
         state["mapping_scales"],
         state["out_scaling_alpha"],
         state["bias"],

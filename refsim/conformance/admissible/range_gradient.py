@@ -7,7 +7,7 @@ import numpy as np
 from . import quantised_periphery
 from .arithmetic import Arithmetic
 from .flow import Flow
-from .interval import Interval, booleans, hull, outward, point, where
+from .interval import Interval, booleans, hull, open_interval, outward, point, where
 from .problem import Problem
 from .profile import BINARY32, Profile
 from .sums import total
@@ -156,10 +156,15 @@ def _output_terms(p: Problem, rest: Interval, z: Interval) -> Interval:
 
 
 def _divided(p: Problem, flow: Flow, dv: Interval, into: Interval) -> Interval:
-    """The sum over inputs over the range: divided as a whole, or term by term before it is summed."""
+    """The sum over inputs over the range: divided as a whole, or term by term before it is summed.
+
+    Where the square of the range underflows, or its reciprocal overflows, everything is open.
+    """
     assert p.r is not None
     A, r = p.A, p.r
     whole = A.quotient(into, r)
+    if (r.least_magnitude**2 < 2.0**A.format.least_exponent).any():
+        return open_interval(whole.lo.shape)
     if "range_input_sum" in flow.given or A.powers_of_two(r).all():
         return whole
     terms = A.exact_quotient(A.exact_product(dv, flow.value("scaled_input")), r)

@@ -34,6 +34,10 @@ class WideArithmetic(Arithmetic):
     operation is exact. Parameters as for :class:`Arithmetic`.
     """
 
+    def __init__(self, profile: Profile) -> None:
+        super().__init__(profile)
+        self.hidden = profile.format.unit
+
     def rounded(self, a: Interval) -> Interval:
         """Real numbers, as they are and rounded to the format."""
         return hull(super().rounded(a), a)
