@@ -30,6 +30,7 @@ from refsim.conformance.kit.report import (
 from refsim.errors import InputError
 
 from .output import print_document, print_table, progress_bar, verdict
+from .writable import check_writable_file, check_writable_folder
 
 __all__ = ["Options", "run_target"]
 
@@ -54,6 +55,10 @@ class Options:
 
 def run_target(text: str, options: Options) -> int:
     """Verify a target, report, and return the exit status."""
+    if options.replay is None:
+        check_writable_folder("--findings", options.findings)
+    if options.junit is not None:
+        check_writable_file("--junit", options.junit)
     aside = redirect_stdout(sys.stderr) if options.in_process else nullcontext()
     with aside, _loaded(text, options) as (target, declared), progress_bar() as progress:
         if options.replay is not None:
@@ -154,6 +159,12 @@ def _notes(outcome: Outcome, partly: bool) -> None:
     for reason, count in outcome.refused.most_common(5):
         typer.echo(f"{count} cases are not supported: {reason.rstrip('.')}.")
     for waiver, finding in outcome.waived:
-        typer.echo(f"Waived, {waiver.reason.rstrip('.')}: {finding}.")
+        guess = "; the clause is a guess, the stage was seen" if finding.guessed else ""
+        typer.echo(f"Waived, {waiver.reason.rstrip('.')}: {finding}{guess}.")
+    for waiver, finding in outcome.doubtful:
+        typer.echo(
+            f"The waiver of {waiver.clause} does not cover {finding.case.name}, whose clause is a guess: show "
+            f'intermediates, or waive "{finding.clause} {finding.stage}".'
+        )
     for waiver in () if partly else outcome.stale:
         typer.echo(f"The waiver of {waiver.clause} is not needed any more: nothing fell under it.")

@@ -74,7 +74,8 @@ def _smallest_of_each_kind(session: Session, progress: Progress, seconds: float)
     count = Counter(failure.finding.key for failure in session.failures)
     for failure in sorted(session.failures, key=lambda failure: failure.weight):
         kinds.setdefault(failure.finding.key, failure)
-    chosen = sorted(kinds, key=lambda key: (kinds[key].weight, -count[key]))[:MOST]
+    order = {k: (session.excused(f.finding), f.weight, -count[k]) for k, f in kinds.items()}
+    chosen = sorted(kinds, key=lambda key: order[key])[:MOST]
     found = []
     for number, key in enumerate(chosen):
         progress("shrinking", number, len(chosen))
@@ -89,9 +90,9 @@ def _shrunk(session: Session, failure: Failure, seconds: float) -> Failure:
     if failure.finding.kind == "law":
         return _law_shrunk(session, failure, seconds)
     case = replace(failure.recording.case, clauses=(), catches="")
-    case = shrunk(case, session.fails(failure.finding.key), seconds=seconds)
+    case = shrunk(case, session.fails(failure.finding), seconds=seconds)
     recording, verdict = session.judged(case)
-    same = [f for f in verdict.findings if f.key[1:] == failure.finding.key[1:]]
+    same = [f for f in verdict.findings if session.alike(f, failure.finding)]
     if not same:
         return failure
     return Failure(failure.phase, recording.until(same[0].step), same[0])
@@ -123,7 +124,8 @@ def _explained(session: Session, failures: Sequence[Failure]) -> Iterator[tuple[
         first, *further = explained
         clause = best.clause or localised(first.finding, votes)
         clause = first.finding.clause if _anchored(first) else clause
-        finding = _identified(first.finding.caused_by(clause, best.mistake))
+        caused = first.finding.caused_by(clause, best.mistake)
+        finding = _identified(replace(caused, guessed=first.finding.guessed and not best.clause))
         yield finding, first
         for other in further:
             again = replace(other.finding, cause=best.mistake, follows=finding)
@@ -178,7 +180,9 @@ def _named(failure: Failure, votes: Mapping[str, float]) -> Finding:
     """A finding without a known cause, with the clause that its case points at."""
     finding = failure.finding
     if not _anchored(failure) and finding.kind == "violation":
-        finding = replace(finding, clause=localised(finding, votes))
+        clause = localised(finding, votes)
+        guessed = finding.guessed or clause != finding.clause
+        finding = replace(finding, clause=clause, guessed=guessed)
     return _identified(finding)
 
 

@@ -143,8 +143,9 @@ class _Judge:
             return False
         return passes(twin, step) is not None
 
-    def _found(self, clause: str, stage: str, kind: str, text: str) -> None:
-        self.verdict.findings.append(Finding(self.case, self.number, clause, stage, kind, text))
+    def _found(self, clause: str, stage: str, kind: str, text: str, guessed: bool = False) -> None:
+        found = Finding(self.case, self.number, clause, stage, kind, text, guessed=guessed)
+        self.verdict.findings.append(found)
 
     def _step(self, step: Step, seen: Observation) -> bool:
         """Judge a step; False if what follows cannot be judged."""
@@ -163,7 +164,7 @@ class _Judge:
         self.verdict.clauses |= reference.clauses
         self.pending = self.pending + reference.pending
         for report in self._reports(step, seen, reference):
-            self._enter(report)
+            self._enter(report, shown=bool(seen.stages))
         if self.flips is not None and not self.verdict.findings:
             self.flips.count(self.tile, self.case, seen, reference)
         self._advance(seen, reference)
@@ -310,12 +311,15 @@ class _Judge:
         lost = name == "weight" and self.pending and _ends(seen)
         return _is_set(tile.value(name)) and not lost
 
-    def _enter(self, report: Report) -> None:
+    def _enter(self, report: Report, shown: bool = True) -> None:
+        """Take a report into account; without stages shown the clause of a wrong result is a guess."""
         self.verdict.reports.append(report)
         for stage in report.stages:
             if stage.violations:
                 text = str(stage).split(": ", 1)[1]
-                self._found(stage.clause, stage.name, "violation", text)
+                result = stage.name == "output" or stage.name.endswith("_gradient")
+                guessed = result and not shown
+                self._found(stage.clause, stage.name, "violation", text, guessed)
 
     def _advance(self, seen: Observation, reference: Reference) -> None:
         """What the next step starts from."""

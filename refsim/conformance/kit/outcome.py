@@ -55,6 +55,8 @@ class Outcome:
         findings that follow from it.
     waived
         Findings that a waiver covers.
+    doubtful
+        Findings that a waiver would cover if their clause were more than a guess; they are findings.
     refused
         Cases that the implementation does not have, by its own words.
     flips
@@ -74,6 +76,7 @@ class Outcome:
     rows: dict[str, Row] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     waived: list[tuple[Waiver, Finding]] = field(default_factory=list)
+    doubtful: list[tuple[Waiver, Finding]] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     ambiguous: dict[str, tuple[int, int]] = field(default_factory=dict)
     failing: Counter[str] = field(default_factory=Counter)
@@ -97,7 +100,7 @@ class Outcome:
     @property
     def stale(self) -> list[Waiver]:
         """Waivers that nothing fell under: what they excuse does not happen any more."""
-        used = [waiver for waiver, _ in self.waived]
+        used = [waiver for waiver, _ in (*self.waived, *self.doubtful)]
         return [waiver for waiver in self.capabilities.waivers if waiver not in used]
 
     def enter(self, reports: list[Report], clauses: set[str]) -> None:

@@ -65,8 +65,17 @@ def document(outcome: Outcome) -> dict[str, Any]:
         },
         "findings": [finding_document(finding) for finding in outcome.findings],
         "waived": [
-            {"clause": waiver.clause, "reason": waiver.reason, "finding": str(finding)}
+            {
+                "clause": waiver.clause,
+                "reason": waiver.reason,
+                "finding": str(finding),
+                "guessed": finding.guessed,
+            }
             for waiver, finding in outcome.waived
+        ],
+        "doubtful_waivers": [
+            {"clause": waiver.clause, "finding": case_id(finding.case)}
+            for waiver, finding in outcome.doubtful
         ],
         "stale_waivers": [waiver.clause for waiver in outcome.stale],
     }
@@ -82,6 +91,7 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "kind": finding.kind,
         "text": finding.text,
         "cause": finding.cause,
+        "guessed": finding.guessed,
         "follows": None if finding.follows is None else case_id(finding.follows.case),
         "case": case_document(finding.case),
     }

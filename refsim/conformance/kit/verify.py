@@ -157,7 +157,7 @@ class Session:
             return replace(declared, format=BINARY32, wide=True)
         return declared
 
-    def fails(self, key: tuple[str, str, str]) -> Callable[[Case], bool]:
+    def fails(self, finding: Finding) -> Callable[[Case], bool]:
         """Whether the target still fails in this way."""
 
         def still(case: Case) -> bool:
@@ -168,9 +168,13 @@ class Session:
             except Unsupported:
                 return False
             found = judge(recording, self.profile(case)).findings
-            return any(finding.key[1:] == key[1:] for finding in found)
+            return any(self.alike(each, finding) for each in found)
 
         return still
+
+    def alike(self, other: Finding, finding: Finding) -> bool:
+        """Whether something else is wrong in the same way, and not what a waiver may excuse in place of it."""
+        return other.key[1:] == finding.key[1:] and self.excused(other) <= self.excused(finding)
 
     def breaks(self, finding: Finding) -> Callable[[Case], bool]:
         """Whether the target still breaks the law of a finding, for the same clause."""
@@ -263,7 +267,9 @@ class Session:
         self.outcome.enter(verdict.reports, verdict.clauses)
         found = [finding for finding in verdict.findings if not self.waived(finding)]
         if found:
-            return self.note(phase, Failure(phase, recording, found[0]))
+            other = [finding for finding in found if not self.excused(finding)]
+            self.note(phase, Failure(phase, recording, (other or found)[0]))
+            return bool(other)
         if not verdict.findings and len(self.right) < KEPT and verdict.judged:
             self.right.append(recording)
         return False
@@ -278,13 +284,23 @@ class Session:
         return True
 
     def waived(self, finding: Finding) -> bool:
-        """Whether a waiver covers the finding; it is noted then."""
+        """Whether a waiver covers the finding; it is noted then.
+
+        A waiver of a whole clause does not cover a clause that is only a guess; one of a stage does, as what is wrong
+        was seen there.
+        """
         for waiver in self.declared.waivers:
-            if waiver.clause in (finding.clause, f"{finding.clause} {finding.stage}"):
+            if waiver.names(finding.clause, finding.stage):
+                if finding.guessed and not waiver.narrow:
+                    continue
                 if waiver not in [known for known, _ in self.outcome.waived]:
                     self.outcome.waived.append((waiver, finding))
                 return True
         return False
+
+    def excused(self, finding: Finding) -> bool:
+        """Whether a waiver covers the finding, or would if its clause were no guess."""
+        return any(each.names(finding.clause, finding.stage) for each in self.declared.waivers)
 
     def _wanted(self, clauses: Sequence[str]) -> bool:
         return not self.only or not clauses or any(clause in self.only for clause in clauses)
@@ -301,16 +317,26 @@ class Session:
             )
 
     def _sort(self, found: Iterator[Finding]) -> None:
+        excused: list[Finding] = []
         for finding in found:
             if self.only and finding.clause not in self.only and finding.kind not in ANSWERS:
                 continue
-            if not self.waived(finding):
+            same_cause = finding.cause is not None and any(finding.follows is f for f in excused)
+            if same_cause or self.waived(finding):
+                excused.append(finding)
+            else:
+                self._doubt(finding)
                 if not any(finding.follows is other for other in (None, *self.outcome.findings)):
                     finding = replace(finding, follows=None)
                 self.outcome.findings.insert(len(self.outcome.findings) - self._flips(), finding)
         outcome = self.outcome
         if self.failures and not (outcome.findings or outcome.waived or self.only):
             outcome.findings.append(self.failures[0].finding)
+
+    def _doubt(self, finding: Finding) -> None:
+        """Note the waivers that do not cover a finding because its clause is a guess."""
+        meant = [w for w in self.declared.waivers if w.names(finding.clause, finding.stage)]
+        self.outcome.doubtful += [(waiver, finding) for waiver in meant]
 
     def _flips(self) -> int:
         return sum(finding.kind == "flips" for finding in self.outcome.findings)

@@ -163,7 +163,7 @@ def test_named_choices() -> None:
         ),
         (
             "waivers = [{clause = 'IR8', reason = 'x'}]",
-            r"waivers\[0\].clause is 'IR8', but it must",
+            r"waivers\[0\].clause is 'IR8', but there is no clause 'IR8'; did you mean IR-8\?$",
         ),
         (
             "waivers = [{claus = 'IR8'}]",
