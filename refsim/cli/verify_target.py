@@ -99,12 +99,19 @@ def _loaded(text: str, options: Options) -> Iterator[tuple[Any, Capabilities]]:
             target.close_process()
 
 
+FREEDOMS = {"reciprocals": "reciprocal", "wider": "wide"}
+"""Fields of a profile that a command line can set."""
+
+
 def _profile(text: str) -> Profile:
-    """The profile of a name, with reciprocals if the name says so."""
-    base, comma, freedom = text.partition(", ")
-    if comma and freedom != "reciprocals":
-        raise InputError(f"--profile is {text!r}, behind the comma only reciprocals is allowed.")
-    return profile_from({"base": base, "reciprocal": True} if comma else base)
+    """The profile of a name, with what else is free behind commas."""
+    base, *more = (part.strip() for part in text.split(","))
+    for part in more:
+        if part not in FREEDOMS:
+            raise InputError(
+                f"--profile is {text!r}, behind commas only {' and '.join(FREEDOMS)} are allowed."
+            )
+    return profile_from({"base": base, **{FREEDOMS[part]: True for part in more}})
 
 
 def _show(outcome: Outcome, text: str, options: Options) -> None:

@@ -109,7 +109,10 @@ def test_whatever_it_does_is_a_finding(verify: Any, tmp_path: Path, what: str, k
         ([f"{TILES}:Missing"], "Missing"),
         ([f"{TILES}:Small", "--phase", "dance"], "phases has 'dance', allowed are examples"),
         ([f"{TILES}:Small", "--profile", "float31"], "float31"),
-        ([f"{TILES}:Small", "--profile", "float32, luck"], "behind the comma only reciprocals"),
+        (
+            [f"{TILES}:Small", "--profile", "float32, luck"],
+            "behind commas only reciprocals and wider",
+        ),
         ([f"{TILES}:Small", "--replay", "IR-4-1"], "there is no finding 'IR-4-1'"),
         ([f"{TILES}:Small", "--backend", "cpu"], "--backend is for refsim itself"),
         (["--only", "IR-4"], "are for a TARGET, which is missing"),

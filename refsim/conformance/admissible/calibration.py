@@ -22,6 +22,7 @@ from .initial_range import averaged, magnitude
 from .interval import Floats, Interval, hull, point
 from .profile import FLOAT32, Profile
 from .report import Report
+from .wide import arithmetic_of
 
 __all__ = ["judge_calibration"]
 
@@ -78,7 +79,7 @@ def judge_calibration(
     >>> print(judge_calibration(tile, "MOVING_QUANTILE", batches, {"input_range": [2.5]}, quantile=1.0).first)
     VIOLATION CA-2 input_range[0]: got 2.5, admissible 2.0, refsim returns 2.0 (the element)
     """
-    kind, A = _kind(calibration_type), Arithmetic(profile)
+    kind, A = _kind(calibration_type), arithmetic_of(profile)
     if tile.value("input_range") is None:
         raise InputError("tile has no input range, allowed are single tiles with one.")
     shown = checked_entries(tile, without_random_state(after), "after")
@@ -153,10 +154,19 @@ def _from_all(
 
 
 def _quantile(A: Arithmetic, tile: Tile, values: Floats, q: float) -> Interval:
-    """The quantile between two neighbours, from either of them."""
+    """The quantile with its place in the ordered numbers formed in float64, or in the format of the profile."""
     signed = tile.config.choices.calibration_quantile_of != "absolute"
     ordered = np.sort(values if signed else np.abs(values), axis=None)
-    place = np.float64(q) * (ordered.size - 1)
+    last = ordered.size - 1
+    place = float(np.float64(q) * last)
+    short = A.format.rounded(np.float64(q)) == q and A.format.rounded(np.float64(place)) == place
+    spread = 0.0 if short else 4 * A.format.unit * place
+    places = (max(place - spread, 0.0), place, min(place + spread, float(last)))
+    return hull(*(_between(A, ordered, each) for each in dict.fromkeys(places)))
+
+
+def _between(A: Arithmetic, ordered: Floats, place: float) -> Interval:
+    """The value at a place between two neighbours, from either of them."""
     index = int(place)
     fraction = A.setting(place - index)
     lower = point(ordered[index])

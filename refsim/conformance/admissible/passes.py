@@ -97,7 +97,7 @@ def forward_pass(
     """A forward pass, with the stages of the implementation, its output among them if it is given."""
     shown = arrays(given)
     p = problem(tile, x, profile, noise, shown)
-    flow = Flow({name: shown[name] for name in shown if name != "output"})
+    flow = Flow({name: shown[name] for name in shown if name != "output"}, hidden=p.A.hidden)
     forward(p, flow)
     return Passed(p, flow, given, _own(flow, {}, partial(_expected, tile, x, p, noise, None)))
 
@@ -122,7 +122,7 @@ def backward_pass(
     shown = arrays(given)
     p = problem(tile, x, profile, noise, shown, backward_noise)
     results = set(GRADIENTS.values()) - ({"input_gradient"} if p.manual else set())
-    flow = Flow({name: shown[name] for name in shown if name not in results})
+    flow = Flow({name: shown[name] for name in shown if name not in results}, hidden=p.A.hidden)
     forward(p, flow)
     ways = set(flow.found)
     flow.margins.clear()

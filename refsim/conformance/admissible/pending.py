@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from .arithmetic import Arithmetic
-from .interval import Floats, Interval, point
+from .interval import Floats, Interval, near, point
 from .manual_backward import rate_compensation
 from .sums import matrix_product
 
@@ -32,7 +32,7 @@ def pending_update(
     rate = A.setting(lr)
     if compensated:
         rate = A.product(rate, rate_compensation(A, point(stored)))
-    r = _range(tile, sets, shown)
+    r = _range(A, tile, sets, shown)
     for update in tile.pending:
         h = _unscaled_gradient(A, point(update.h), stored, compensated)
         v = _scaled(A, point(update.x), r)
@@ -41,10 +41,12 @@ def pending_update(
     return weight
 
 
-def _range(tile: Any, sets: Mapping[str, Interval], shown: Mapping[str, Floats]) -> Interval | None:
+def _range(
+    A: Arithmetic, tile: Any, sets: Mapping[str, Interval], shown: Mapping[str, Floats]
+) -> Interval | None:
     after = shown.get("input_range")
     if after is not None and np.isfinite(after).all() and after.all():
-        return point(after.reshape(1))
+        return near(after.reshape(1), sets.get("input_range", point(after.reshape(1))), A.hidden)
     stored = tile.value("input_range")
     return None if stored is None else sets.get("input_range", point(stored))
 

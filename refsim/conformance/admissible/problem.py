@@ -24,6 +24,7 @@ from .plan import Plan, plans
 from .profile import Profile
 from .sums import matrix_product, sample_product
 from .weight import EffectiveWeight, effective_weight
+from .wide import arithmetic_of
 
 __all__ = ["Converter", "Problem", "arrays", "problem", "transposed_problem"]
 
@@ -156,7 +157,7 @@ def problem(
             f"tile is a {type(tile).__name__}, allowed are tiles of the classes "
             f"{', '.join(each.__name__ for each in TILES)}."
         )
-    A = Arithmetic(profile)
+    A = arithmetic_of(profile)
     tile.check_config()
     core = forward_core(tile)
     p, choices = tile.config.pre_post.input_range, tile.config.choices
@@ -173,7 +174,7 @@ def problem(
         rows,
         effective_weight(A, tile, len(rows.lo), noise, stages),
         tile.out_size,
-        None if start is None else start.used(stages),
+        None if start is None else start.used(A, stages),
         state["mapping_scales"],
         state["out_scaling_alpha"],
         state["bias"],

@@ -93,7 +93,7 @@ def _back_average(pass_: Pass) -> Admissible:
     name, after = "backward_average_abs_max", None
     if pass_.way_back is not None and pass_.tile.training:
         p, shown, g = pass_.way_back
-        flow = Flow(shown)
+        flow = Flow(shown, hidden=p.A.hidden)
         forward(p, flow)
         after = running_peak_of_gradients(p, flow, g)
     kept = point(pass_.tile.value(name))

@@ -255,7 +255,7 @@ class _Judge:
             ),
         ]
         if step.dy is not None and reference.gradients is not None:
-            gradients = self._gradients(seen.gradients or {}, reference.gradients)
+            gradients = self._gradients(step, seen.gradients or {}, reference.gradients)
             arguments = self.tile, step.x, step.dy, gradients, self.profile
             checks.append(partial(judge_backward, *arguments, before=self.carried, **given))
         if seen.after is not None:
@@ -281,10 +281,16 @@ class _Judge:
             name: value for name, value in shown.items() if name in own.keys() - {*RANDOM_STATE}
         }
 
-    def _gradients(self, got: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-        """The gradients that can be judged; those that must be there and are not are findings."""
+    def _gradients(
+        self, step: Step, got: Mapping[str, Any], own: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The gradients that can be judged; those that must be there and are not are findings.
+
+        Of an empty batch there need not be any.
+        """
+        optional = own.keys() - self.carried if step.x.size == 0 else ()
         for name in own:
-            if name not in got:
+            if name not in got and name not in optional:
                 clause = GRADIENTS.get(name, "QU-12")
                 self._found(
                     clause, f"{name}_gradient", "missing", f"there is no gradient of {name}"

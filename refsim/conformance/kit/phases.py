@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from refsim.conformance.admissible import BINARY64
 from refsim.conformance.cases import Case
 from refsim.conformance.cases.generate import generated_cases
 from refsim.conformance.cases.methods import METHODS, method_cases
@@ -69,7 +70,8 @@ def _generated(
     declared = session.declared
     seed = 2 * session.outcome.seed + stream
     allowed, choices = declared.features - {*METHODS}, declared.choices
-    made = generated_cases(seed, count, allowed, choices, length)
+    double = 0.8 if declared.profile.format == BINARY64 else 0.3
+    made = generated_cases(seed, count, allowed, choices, length, double)
     methods = method_cases(seed, -(-count // METHOD_CASES), declared.features, choices)
     for number, case in enumerate(chain(made, methods)):
         yield number, None, case

@@ -13,7 +13,7 @@ import numpy as np
 
 from refsim.conformance.adapters import Capabilities
 from refsim.conformance.adapters.guard import guarded
-from refsim.conformance.admissible import BINARY64, Profile
+from refsim.conformance.admissible import BINARY32, BINARY64, Profile
 from refsim.conformance.cases import Case, features
 from refsim.conformance.generated import clauses
 from refsim.errors import InputError, RangeWarning, RefsimError, Unsupported
@@ -146,11 +146,16 @@ class Session:
         return recording, judge(recording, self.profile(case), self.outcome.flips)
 
     def profile(self, case: Case) -> Profile:
-        """The declared arithmetic; in float64 where the tile is, with the same freedoms."""
+        """The declared arithmetic, with the same freedoms in the data type of the tile.
+
+        Who declares float64 and gets a float32 tile computes in float64 all the same, and may round what is stored.
+        """
         declared = self.declared.profile
-        if np.float32 == case.T:
-            return declared
-        return replace(declared, format=BINARY64, accumulator=BINARY64)
+        if np.float64 == case.T:
+            return replace(declared, format=BINARY64, accumulator=BINARY64)
+        if declared.format == BINARY64:
+            return replace(declared, format=BINARY32, wide=True)
+        return declared
 
     def fails(self, finding: Finding) -> Callable[[Case], bool]:
         """Whether the target still fails in this way."""
