@@ -26,11 +26,15 @@ from .sums import matrix_product, sample_product
 from .weight import EffectiveWeight, effective_weight
 from .wide import arithmetic_of
 
-__all__ = ["Converter", "Problem", "arrays", "problem", "transposed_problem"]
+__all__ = ["Converter", "MissingNoise", "Problem", "arrays", "problem", "transposed_problem"]
 
 WIDE = DATA_TYPES[RPUDataType.DOUBLE]
 TILES = (TorchInferenceTile, QuantizedTorchInferenceTile, *MANUAL)
 NOISE = ("inp_noise", "out_noise", "inp_sto_round", "out_sto_round")
+
+
+class MissingNoise(InputError):
+    """A pass is possible for which no deviates were given."""
 
 
 @dataclass(frozen=True)
@@ -129,7 +133,7 @@ class Problem:
             return None
         values = self.noise.get(name)
         if values is None:
-            raise InputError(
+            raise MissingNoise(
                 f"{name} is switched on; give the deviates that were used as {self.source}[{name!r}]."
             )
         if not self.core.iterative:
