@@ -16,6 +16,7 @@ __all__ = ["DEFAULT_FEATURES", "Capabilities", "Waiver"]
 
 DEFAULT_FEATURES = frozenset(FEATURES) - {
     "noise",
+    "noise_spread",
     "float64",
     "checkpoint",
     "set_weights",

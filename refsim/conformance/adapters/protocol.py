@@ -28,7 +28,8 @@ class Adapter(Protocol):
         Intermediates of the last pass by the names of refsim's trace (``rounded_input``, ``product``, ...). With them
         every stage is judged by itself.
     ``save(handle)`` and ``load(config, saved)``
-        A checkpoint and a new handle from it.
+        A checkpoint and a new handle from it: state and momentum. Gradients that wait for a step need not be in it;
+        it is asked for only when there are none.
     ``set_weights(handle, weight, bias)``
         Weights in logical units, mapped as configured (clause MS-1).
     ``calibrate(handle, calibration_type, batches, quantile, max_samples, std_alpha)``
