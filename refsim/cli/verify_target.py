@@ -158,6 +158,9 @@ def _notes(outcome: Outcome, partly: bool) -> None:
             )
     for reason, count in outcome.refused.most_common(5):
         typer.echo(f"{count} cases are not supported: {reason.rstrip('.')}.")
+    if outcome.overwritten:
+        names = ", ".join(sorted(outcome.overwritten))
+        typer.echo(f"It overwrites what belongs to its caller: {names}.")
     for waiver, finding in outcome.waived:
         guess = "; the clause is a guess, the stage was seen" if finding.guessed else ""
         typer.echo(f"Waived, {waiver.reason.rstrip('.')}: {finding}{guess}.")

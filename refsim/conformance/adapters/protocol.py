@@ -16,8 +16,9 @@ OPTIONAL = ("stages", "save", "load", "set_weights", "calibrate", "close", "capa
 class Adapter(Protocol):
     """An implementation under test, behind five methods.
 
-    Arrays go in as NumPy arrays in the data type of the case; what comes back may be anything that
-    ``numpy.asarray`` takes. A ``handle`` is whatever ``create`` returns: an object that holds one tile.
+    Arrays go in as NumPy arrays in the data type of the case. They belong to the caller and are to be left as they are.
+    What comes back may be anything that ``numpy.asarray`` takes. A ``handle`` is whatever ``create`` returns: an object
+    that holds one tile.
 
     Optional, and used where they exist:
 

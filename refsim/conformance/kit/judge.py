@@ -63,12 +63,15 @@ class Verdict:
         Number of steps judged.
     clauses
         The clauses that took part.
+    overwritten
+        Arrays of the caller that the implementation wrote into, and where; by itself no finding.
     """
 
     findings: list[Finding] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     judged: int = 0
     clauses: set[str] = field(default_factory=set)
+    overwritten: set[str] = field(default_factory=set)
 
     @property
     def first(self) -> Finding | None:
@@ -116,10 +119,12 @@ class _Judge:
         self.velocity: Any = None
         self.pending: list[Any] = []
         self.number = 0
+        self.behaviour = ""
 
     def run(self, recording: Recording) -> None:
         for number, seen in enumerate(recording.observations):
             self.number = number
+            self._overwritten(seen)
             if not self._step(self.case.steps[number], seen):
                 return
         if recording.failure is not None:
@@ -128,6 +133,13 @@ class _Judge:
                 return
             failure = recording.failure
             self._found("target", failure.kind, failure.kind, failure.text)
+
+    def _overwritten(self, seen: Observation) -> None:
+        """Say it with whatever is found from here on: the implementation wrote into arrays of its caller."""
+        if seen.overwritten:
+            names = ", ".join(seen.overwritten)
+            self.behaviour = f"the implementation overwrites what belongs to its caller: {names}"
+            self.verdict.overwritten |= {*seen.overwritten}
 
     def _defined(self) -> bool:
         """Whether the step that the implementation failed in has a right answer."""
@@ -144,6 +156,7 @@ class _Judge:
         return passes(twin, step) is not None
 
     def _found(self, clause: str, stage: str, kind: str, text: str, guessed: bool = False) -> None:
+        text = f"{text.rstrip('.')}; {self.behaviour}" if self.behaviour else text
         found = Finding(self.case, self.number, clause, stage, kind, text, guessed=guessed)
         self.verdict.findings.append(found)
 

@@ -16,6 +16,8 @@ MANUAL: Final = ("InferenceRPUConfig", "CustomRPUConfig")
 BP_OF_MANUAL: Final = {"BP-1": "BP-4"}
 """The mask of outputs on the manual path."""
 MODIFIERS: Final = {"ADD_NORMAL": "WM-2", "MULT_NORMAL": "WM-3", "DISCRETIZE": "WM-4"}
+OF_BIAS: Final = {"output": "PP-2", "range_gradient": "IR-8"}
+"""Clauses behind a bias that a case cannot do without; in the gradient of the range only the residual knows outputs."""
 OUTPUT: Final = {
     "act_quant_config.n_bits": "QU-9 QU-8 QU-7",
     "pre_post.periph_quant.n_bits": "QU-9 QU-8 QU-7",
@@ -108,8 +110,8 @@ def _of_state(stage: str, case: Case) -> list[list[str]]:
     """Clauses of bias, modified weights and scales."""
     found = []
     modifier: Any = getattr(case.config, "modifier", None)
-    if case.bias is not None and stage == "output":
-        found.append(["PP-2"])
+    if case.bias is not None and stage in OF_BIAS:
+        found.append([OF_BIAS[stage]])
     if modifier is not None and modifier.type.name in MODIFIERS and stage == "output":
         found.append([MODIFIERS[modifier.type.name]])
     if "mapping_scales" in case.state:

@@ -59,6 +59,8 @@ class Outcome:
         Findings that a waiver would cover if their clause were more than a guess; they are findings.
     refused
         Cases that the implementation does not have, by its own words.
+    overwritten
+        Arrays of the caller that the implementation wrote into, such as ``"x in forward"``; by itself no finding.
     flips
         The flip budget.
     ambiguous
@@ -78,6 +80,7 @@ class Outcome:
     waived: list[tuple[Waiver, Finding]] = field(default_factory=list)
     doubtful: list[tuple[Waiver, Finding]] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
+    overwritten: set[str] = field(default_factory=set)
     ambiguous: dict[str, tuple[int, int]] = field(default_factory=dict)
     failing: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0

@@ -28,6 +28,9 @@ FOLDER: Final = "refsim-findings"
 FEW: Final = 6
 PLAIN: Final = ("forward", "pre_post", "input_range")
 """Sections whose settings need no further name."""
+MANY: Final = 64
+"""Numbers of an array that are shown where a case cannot be made smaller."""
+LOST: Final = ("timeout", "memory", "crash")
 
 
 def document(outcome: Outcome) -> dict[str, Any]:
@@ -54,6 +57,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "cases": dict(outcome.cases),
         "failing": dict(outcome.failing),
         "refused": dict(outcome.refused),
+        "overwritten": sorted(outcome.overwritten),
         "clauses": [vars(row) for _, row in sorted(outcome.rows.items())],
         "ambiguous_codes": {
             stage: {"ambiguous": ambiguous, "codes": codes}
@@ -108,7 +112,8 @@ def finding_lines(
     cause = f"; the same as of a tile with the mistake: {finding.cause}" if finding.cause else ""
     text = finding.text.rstrip(".")
     yield f"{word} {finding.clause} {finding.stage}, step {finding.step}: {text}{cause}."
-    yield f"  Smallest failing case: {described(finding.case)}"
+    case = described(finding.case, MANY if finding.kind in LOST else FEW)
+    yield f"  Smallest failing case: {case}"
     if finding.freedom:
         yield f'  Nothing but rounding: admissible with --profile "{finding.freedom}", if the program computes so.'
     yield f"  Reproduce: refsim verify {target} --replay {case_id(finding.case)}{options}"
@@ -117,8 +122,11 @@ def finding_lines(
         yield f"  Also seen as: {', '.join(seen)}"
 
 
-def described(case: Case) -> str:
-    """A case in words: size, settings that are not the defaults, and its arrays where they are small."""
+def described(case: Case, few: int = FEW) -> str:
+    """A case in words: size, settings that are not the defaults, and its arrays of up to ``few`` numbers.
+
+    Where many are allowed, larger arrays are told by shape and extremes.
+    """
     outputs, inputs, rows, steps = size(case)
     what = (
         f"{outputs}x{inputs} tile, {rows} row{'s' * (rows != 1)}, {steps} step{'s' * (steps != 1)}"
@@ -126,11 +134,11 @@ def described(case: Case) -> str:
     parts = [what, ", ".join(_settings(case.config))]
     if any(step.update for step in case.steps):
         parts[1] += f", lr={case.sgd.lr:g}"
-    parts.append(_in_words({"weight": case.weight, "bias": case.bias, **case.state}))
+    parts.append(_in_words(few, {"weight": case.weight, "bias": case.bias, **case.state}))
     for number, step in enumerate(case.steps):
         prefix = f"step {number} " if steps > 1 else ""
         parts += [f"{prefix}{word}" for word in _modes(step)]
-        parts.append(_in_words({f"{prefix}{name}": a for name, a in _arrays_of(step).items()}))
+        parts.append(_in_words(few, {f"{prefix}{name}": a for name, a in _arrays_of(step).items()}))
     return "; ".join(filter(None, parts)) + "."
 
 
@@ -156,12 +164,15 @@ def _arrays_of(step: Step) -> dict[str, Any]:
     return found | {"x": step.x, "dy": step.dy, **step.noise}
 
 
-def _in_words(arrays: Mapping[str, Any]) -> str:
-    return ", ".join(f"{k} = {np.asarray(a).tolist()}" for k, a in arrays.items() if _is_small(a))
+def _in_words(few: int, arrays: Mapping[str, Any]) -> str:
+    shown = (_array(name, np.asarray(a), few) for name, a in arrays.items() if a is not None)
+    return ", ".join(filter(None, shown))
 
 
-def _is_small(a: Any) -> bool:
-    return a is not None and np.size(a) <= FEW
+def _array(name: str, a: Any, few: int) -> str:
+    if a.size <= few:
+        return f"{name} = {a.tolist()}"
+    return f"{name} of shape {a.shape} from {a.min()} to {a.max()}" if few > FEW else ""
 
 
 def _settings(part: Any, section: str = "") -> Iterator[str]:

@@ -269,6 +269,7 @@ class Session:
         if prepared.clauses and phase == "examples":
             self.examples.append(prepared)
         self.outcome.enter(verdict.reports, verdict.clauses)
+        self.outcome.overwritten |= verdict.overwritten
         found = [finding for finding in verdict.findings if not self.waived(finding)]
         if found:
             other = [finding for finding in found if not self.excused(finding)]
