@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
+from itertools import combinations
 from typing import TYPE_CHECKING, Final
 
-from refsim.conformance.admissible import BINARY32, Profile
+from refsim.conformance.admissible import BINARY64, FLOAT32, Profile
 
 from .judge import judge
 
@@ -14,7 +15,14 @@ if TYPE_CHECKING:
     from .diagnosis import Failure
     from .verify import Session
 
-__all__ = ["freedom"]
+__all__ = ["FREEDOMS", "freedom"]
+
+FREEDOMS: Final[Mapping[str, Callable[[Profile], Profile]]] = {
+    "reciprocals": Profile.reciprocals,
+    "wider": Profile.wider,
+    "codes": Profile.codes,
+}
+"""What may stand behind the name of a profile."""
 
 ALIKE: Final = 12
 """Failures of the same kind that all have to be admissible with the freedom."""
@@ -37,20 +45,19 @@ def freedom(session: Session, failure: Failure) -> str | None:
 
 
 def _freer(declared: Profile) -> Iterator[tuple[str, Profile]]:
-    """Profiles with more freedom, the nearest ones first."""
+    """Profiles with more freedom, those with the least first."""
     if declared.lanes is not None:
         yield "float32", replace(declared, lanes=None)
-    base = "float64" if declared.format.precision == 53 else "float32"
-    for name, reciprocal, wide in (
-        (f"{base}, reciprocals", True, declared.wide),
-        (f"{base}, wider", declared.reciprocal, True),
-        (f"{base}, reciprocals, wider", True, True),
-    ):
-        freer = replace(declared, lanes=None, reciprocal=reciprocal, wide=wide)
-        if freer != declared:
-            yield name, freer
+    base = "float64" if declared.format == BINARY64 else "float32"
+    for count in range(1, len(FREEDOMS) + 1):
+        for names in combinations(FREEDOMS, count):
+            freer = replace(declared, lanes=None)
+            for name in names:
+                freer = FREEDOMS[name](freer)
+            if replace(freer, name=declared.name) != declared:
+                yield ", ".join((base, *names)), freer
     if base == "float64":
-        yield "float32", replace(declared, format=BINARY32, accumulator=BINARY32)
+        yield "float32", FLOAT32
 
 
 def _all_right(session: Session, failures: Sequence[Failure], profile: Profile) -> bool:
