@@ -18,6 +18,7 @@ from refsim.conformance.adapters.profile_table import profile_from
 from refsim.conformance.adapters.target import load_target
 from refsim.conformance.admissible import Profile
 from refsim.conformance.kit import Outcome, Session, verify_target
+from refsim.conformance.kit.freedom import FREEDOMS
 from refsim.conformance.kit.phases import PHASES
 from refsim.conformance.kit.report import (
     FOLDER,
@@ -99,19 +100,17 @@ def _loaded(text: str, options: Options) -> Iterator[tuple[Any, Capabilities]]:
             target.close_process()
 
 
-FREEDOMS = {"reciprocals": "reciprocal", "wider": "wide"}
-"""Fields of a profile that a command line can set."""
-
-
 def _profile(text: str) -> Profile:
     """The profile of a name, with what else is free behind commas."""
     base, *more = (part.strip() for part in text.split(","))
+    found = profile_from(base)
     for part in more:
         if part not in FREEDOMS:
             raise InputError(
-                f"--profile is {text!r}, behind commas only {' and '.join(FREEDOMS)} are allowed."
+                f"--profile is {text!r}, behind commas are allowed {', '.join(FREEDOMS)}."
             )
-    return profile_from({"base": base, **{FREEDOMS[part]: True for part in more}})
+        found = FREEDOMS[part](found)
+    return found
 
 
 def _show(outcome: Outcome, text: str, options: Options) -> None:

@@ -111,7 +111,7 @@ def test_whatever_it_does_is_a_finding(verify: Any, tmp_path: Path, what: str, k
         ([f"{TILES}:Small", "--profile", "float31"], "float31"),
         (
             [f"{TILES}:Small", "--profile", "float32, luck"],
-            "behind commas only reciprocals and wider",
+            "behind commas are allowed reciprocals, wider, codes",
         ),
         ([f"{TILES}:Small", "--replay", "IR-4-1"], "there is no finding 'IR-4-1'"),
         ([f"{TILES}:Small", "--backend", "cpu"], "--backend is for refsim itself"),

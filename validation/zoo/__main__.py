@@ -59,19 +59,8 @@ def work(task: Task, cases: int, right_cases: int) -> Result:
     """The verdict on one inhabitant."""
     name, shows = task
     if name in RIGHT:
-        return many(name, right_cases)
+        return examined(name, right_cases, phases=("generated", "stateful", "laws"))
     return examined(name, cases, shows)
-
-
-def many(name: str, cases: int) -> Result:
-    """The verdict on a right one on so many cases at least that it does not refuse."""
-    drawn = cases
-    while True:
-        result = examined(name, drawn, phases=("generated", "stateful"))
-        played = sum(result.cases.values())
-        if played >= cases or result.clauses:
-            return result
-        drawn = drawn * cases // max(played, 1) + cases // 10 + 1
 
 
 def kept(path: Path | None) -> dict[Task, Result]:

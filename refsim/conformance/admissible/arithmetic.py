@@ -133,7 +133,7 @@ class Arithmetic:
         """Rounded reciprocals and the numbers beside them; a power of two has an exact one."""
         result = self._quotient(point(1.0), b)
         wide = self.widened(result, 1)
-        exact = self.powers_of_two(b)
+        exact = self.powers_of_two(b) | np.isinf(result.lo) | np.isinf(result.hi)
         return Interval(np.where(exact, result.lo, wide.lo), np.where(exact, result.hi, wide.hi))
 
     @staticmethod

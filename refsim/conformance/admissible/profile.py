@@ -155,6 +155,15 @@ class Profile:
         """
         return replace(self, name=f"{self.name}, wider intermediates", wide=True)
 
+    def codes(self) -> Profile:
+        """The same arithmetic with operands of products that are integer codes, multiplied by the step behind the sum.
+
+        >>> print(FLOAT32.codes().name)
+        float32, sums in any order, FMA or not, steps behind products
+        """
+        operand = max(self.operand, 2 * self.format.unit)
+        return replace(self, name=f"{self.name}, steps behind products", operand=operand)
+
     def gamma(self, n: int) -> float:
         r"""Bound :math:`\gamma_n = n u / (1 - n u)` of the relative error of ``n`` roundings, rounded up."""
         product = n * self.accumulator.unit

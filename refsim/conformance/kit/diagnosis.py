@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from refsim.conformance.cases.files import case_id
 
-from .causes import Cause, causes
+from .causes import Cause, Grades, causes
 from .consequences import grouped
 from .finding import STATE, Finding
+from .freedom import freedom
 from .localise import localised
 from .play import Recording
 from .shrink import shrunk, size
@@ -113,10 +114,14 @@ def _explained(session: Session, failures: Sequence[Failure]) -> Iterator[tuple[
     """Findings with their causes; of failures with the same cause all others follow from the first."""
     others = _others(session)
     votes = _votes(session)
-    left = list(failures)
+    for failure in failures:
+        free = freedom(session, failure)
+        if free is not None:
+            yield replace(_named(failure, votes), freedom=free), failure
+    left, grades = [f for f in failures if freedom(session, f) is None], Grades(SECONDS)
     while left:
         recordings = [failure.recording for failure in left]
-        best = _best(causes(recordings, others), left, votes)
+        best = _best(causes(recordings, others, grades=grades), left, votes)
         explained = [] if best is None else [f for i, f in enumerate(left) if i in best.explained]
         if best is None or not explained:
             yield from ((_named(failure, votes), failure) for failure in _distinct(left))

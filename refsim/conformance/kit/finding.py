@@ -38,6 +38,8 @@ class Finding:
         gives the same.
     follows
         The finding that it is a consequence of, None if it stands for itself.
+    freedom
+        The profile in which it would be none, in the words of ``--profile``; None if it is more than rounding.
     """
 
     case: Case
@@ -49,6 +51,7 @@ class Finding:
     cause: str | None = None
     guessed: bool = False
     follows: Finding | None = None
+    freedom: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:

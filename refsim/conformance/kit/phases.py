@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
 from refsim.conformance.admissible import BINARY64
@@ -26,6 +25,7 @@ __all__ = ["PHASES", "broken", "broken_law", "checked_law", "phase_cases"]
 PHASES: Final = ("examples", "generated", "stateful", "laws")
 LENGTH: Final = (1, 4)
 LONG: Final = (6, 14)
+DRAWN: Final = 4
 PER_LAW: Final = 20
 """One case of each law for so many generated cases."""
 METHOD_CASES: Final = 5
@@ -46,8 +46,8 @@ def phase_cases(phase: str, session: Session, count: int) -> Iterator[Item]:
     """
     makers: dict[str, Any] = {
         "examples": _examples,
-        "generated": lambda session, count: _generated(session, count, LENGTH, 0),
-        "stateful": lambda session, count: _generated(session, -(-count // SEQUENCES), LONG, 1),
+        "generated": lambda session, count: _generated(session, phase, count, LENGTH),
+        "stateful": lambda session, count: _generated(session, phase, -(-count // SEQUENCES), LONG),
         "laws": _laws,
     }
     if not hasattr(session.target, "recordings"):
@@ -64,17 +64,21 @@ def _examples(session: Session, count: int) -> Iterator[Item]:
         yield number, len(every), case
 
 
-def _generated(
-    session: Session, count: int, length: tuple[int, int], stream: int
-) -> Iterator[Item]:
+def _generated(session: Session, phase: str, count: int, length: tuple[int, int]) -> Iterator[Item]:
+    """So many cases that the target does not refuse, of at most four times as many, and some of other methods."""
     declared = session.declared
-    seed = 2 * session.outcome.seed + stream
+    seed = 2 * session.outcome.seed + (phase == "stateful")
     allowed, choices = declared.features - {*METHODS}, declared.choices
     double = 0.8 if declared.profile.format == BINARY64 else 0.3
-    made = generated_cases(seed, count, allowed, choices, length, double)
+    made = generated_cases(seed, DRAWN * count, allowed, choices, length, double)
     methods = method_cases(seed, -(-count // METHOD_CASES), declared.features, choices)
-    for number, case in enumerate(chain(made, methods)):
-        yield number, None, case
+    for case in made:
+        played = session.outcome.cases[phase]
+        if played >= count:
+            break
+        yield played, count, case
+    for case in methods:
+        yield session.outcome.cases[phase], None, case
 
 
 def _laws(session: Session, count: int) -> Iterator[Item]:

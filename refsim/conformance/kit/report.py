@@ -14,7 +14,7 @@ import numpy as np
 
 from refsim import __version__
 from refsim.config.atomic import write_atomically
-from refsim.conformance.cases import Case
+from refsim.conformance.cases import Case, Step
 from refsim.conformance.cases.files import case_document, case_from_document, case_id
 from refsim.errors import InputError, VectorError
 
@@ -26,6 +26,8 @@ __all__ = ["document", "finding_lines", "junit", "keep_findings", "replayed"]
 
 FOLDER: Final = "refsim-findings"
 FEW: Final = 6
+PLAIN: Final = ("forward", "pre_post", "input_range")
+"""Sections whose settings need no further name."""
 MANY: Final = 64
 """Numbers of an array that are shown where a case cannot be made smaller."""
 LOST: Final = ("timeout", "memory", "crash")
@@ -96,6 +98,7 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "text": finding.text,
         "cause": finding.cause,
         "guessed": finding.guessed,
+        "freedom": finding.freedom,
         "follows": None if finding.follows is None else case_id(finding.follows.case),
         "case": case_document(finding.case),
     }
@@ -111,6 +114,8 @@ def finding_lines(
     yield f"{word} {finding.clause} {finding.stage}, step {finding.step}: {text}{cause}."
     case = described(finding.case, MANY if finding.kind in LOST else FEW)
     yield f"  Smallest failing case: {case}"
+    if finding.freedom:
+        yield f'  Nothing but rounding: admissible with --profile "{finding.freedom}", if the program computes so.'
     yield f"  Reproduce: refsim verify {target} --replay {case_id(finding.case)}{options}"
     if also:
         seen = (f"{each.clause} {each.stage} ({case_id(each.case)})" for each in also)
@@ -126,16 +131,42 @@ def described(case: Case, few: int = FEW) -> str:
     what = (
         f"{outputs}x{inputs} tile, {rows} row{'s' * (rows != 1)}, {steps} step{'s' * (steps != 1)}"
     )
-    settings = ", ".join(_settings(case.config))
-    arrays = {"weight": case.weight, "bias": case.bias, **case.state}
+    parts = [what, ", ".join(_settings(case.config))]
+    if any(step.update for step in case.steps):
+        parts[1] += f", lr={case.sgd.lr:g}"
+    parts.append(_in_words(few, {"weight": case.weight, "bias": case.bias, **case.state}))
     for number, step in enumerate(case.steps):
         prefix = f"step {number} " if steps > 1 else ""
-        arrays |= {f"{prefix}x": step.x, f"{prefix}dy": step.dy}
-        arrays |= {f"{prefix}{name}": value for name, value in step.noise.items()}
-    if any(step.update for step in case.steps):
-        settings += f", lr={case.sgd.lr:g}"
-    shown = [_array(k, np.asarray(a), few) for k, a in arrays.items() if a is not None]
-    return "; ".join(filter(None, (what, settings, ", ".join(filter(None, shown))))) + "."
+        parts += [f"{prefix}{word}" for word in _modes(step)]
+        parts.append(_in_words(few, {f"{prefix}{name}": a for name, a in _arrays_of(step).items()}))
+    return "; ".join(filter(None, parts)) + "."
+
+
+def _modes(step: Step) -> Iterator[str]:
+    """What happens in a step beside its passes."""
+    if step.reload:
+        yield "after saving and loading"
+    if not step.training:
+        yield "in evaluation mode"
+
+
+def _arrays_of(step: Step) -> dict[str, Any]:
+    """What a step is given."""
+    found: dict[str, Any] = {}
+    if step.weight is not None:
+        found |= {"set_weights": step.weight, "its bias": step.bias}
+    if step.calibration is not None:
+        columns = step.x.shape[-1]
+        for number, batch in enumerate(step.calibration.batches):
+            found[f"{step.calibration.kind} calibration, batch {number}"] = batch.reshape(
+                -1, columns
+            )
+    return found | {"x": step.x, "dy": step.dy, **step.noise}
+
+
+def _in_words(few: int, arrays: Mapping[str, Any]) -> str:
+    shown = (_array(name, np.asarray(a), few) for name, a in arrays.items() if a is not None)
+    return ", ".join(filter(None, shown))
 
 
 def _array(name: str, a: Any, few: int) -> str:
@@ -144,8 +175,8 @@ def _array(name: str, a: Any, few: int) -> str:
     return f"{name} of shape {a.shape} from {a.min()} to {a.max()}" if few > FEW else ""
 
 
-def _settings(part: Any) -> Iterator[str]:
-    """Settings that differ from the default and matter, as ``name=value``."""
+def _settings(part: Any, section: str = "") -> Iterator[str]:
+    """Settings that differ from the default and matter, as ``name=value``, some with the name of their section."""
     default, own = vars(type(part)()), vars(part)
     for switch, off in (("is_perfect", True), ("enable", False)):
         if own.get(switch) is off:
@@ -154,9 +185,9 @@ def _settings(part: Any) -> Iterator[str]:
         if name in ("runtime", "choices", "tile_class", "backward"):
             continue
         if hasattr(value, "__dataclass_fields__"):
-            yield from _settings(value)
+            yield from _settings(value, "" if name in PLAIN else f"{name}.")
         elif value != default.get(name):
-            yield f"{name}={value.name if isinstance(value, Enum) else value}"
+            yield f"{section}{name}={value.name if isinstance(value, Enum) else value}"
 
 
 # ----- programs

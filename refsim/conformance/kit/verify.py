@@ -150,7 +150,11 @@ class Session:
 
         Who declares float64 and gets a float32 tile computes in float64 all the same, and may round what is stored.
         """
-        declared = self.declared.profile
+        return self.profile_for(case, self.declared.profile)
+
+    @staticmethod
+    def profile_for(case: Case, declared: Profile) -> Profile:
+        """The same for any arithmetic."""
         if np.float64 == case.T:
             return replace(declared, format=BINARY64, accumulator=BINARY64)
         if declared.format == BINARY64:

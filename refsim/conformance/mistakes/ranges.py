@@ -195,6 +195,7 @@ WRONG = [
     *mistakes(
         "RE-2",
         "percentile_range",
+        of_magnitudes=lambda x, *place: spec.percentile_range(np.abs(x), *place),
         one_sided=one_sided,
         always_two_sided=always_two_sided,
         of_all_places=percentile(place=lambda p, n: p / 100 * n),

@@ -115,3 +115,12 @@ def test_a_divisor_that_may_be_zero_leaves_everything_open(profile: Any) -> None
     found = A.clip(quotient, THREE)
     assert found.contains(np.array([np.nan]))
     assert not A.clip(A.quotient(THREE, HALF), THREE).contains(np.array([np.nan]))
+
+
+def test_zero_times_an_infinite_reciprocal_is_open() -> None:
+    smallest = point([100 * 2.0**-149])
+    with np.errstate(all="ignore"):
+        found = arithmetic_of(FLOAT32.reciprocals()).quotient(point([0.0]), smallest)
+        divided = arithmetic_of(FLOAT32).quotient(point([0.0]), smallest)
+    assert found.contains(np.array([np.nan]))
+    assert not divided.contains(np.array([np.nan]))
