@@ -20,7 +20,8 @@ RESULTS: Final = (
 STATE: Final = (
     *("weight", "bias", "input_range", "input_range_update_idx", "mapping_scales"),
     *("out_scaling_alpha", "average_abs_max", "backward_average_abs_max", "before"),
-    *("scale_quant_update_idx", "bias_quant_update_idx", "out_noise_values"),
+    *("scale_quant_update_idx", "bias_quant_update_idx"),
+    *("out_noise_values", "backward_out_noise_values"),
 )
 FORWARD: Final = (
     *("deviation", "range_counter", "stored_range", "clip_mask", "clipped_input", "scaled_input"),

@@ -49,6 +49,10 @@ class Arithmetic:
         hi = np.where(np.abs(hi) < self._small, wide.hi, hi)
         return self.rounded(Interval(lo, hi))
 
+    def given(self, values: Any) -> Interval:
+        """Numbers that an implementation is given, rounded to the format."""
+        return self.rounded(point(values))
+
     def rounded(self, a: Interval) -> Interval:
         """Real numbers between two ends, rounded to the format."""
         return Interval(self.format.rounded(a.lo), self.format.rounded(a.hi))

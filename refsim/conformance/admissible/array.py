@@ -140,8 +140,7 @@ def _through_quantisers(
     """The stages of the way back through the quantisers of an array, and the gradient that its tiles get."""
     ahead = _array_flow(array, A, x, noise, shown, shown[""])
     ways = set(ahead.found)
-    rows = A.format.rounded(g.reshape(-1, array.out_size))
-    sets = array_through(array, A, ahead, point(rows))
+    sets = array_through(array, A, ahead, A.given(g.reshape(-1, array.out_size)))
     found = {name: each for name, each in ahead.found.items() if name not in ways}
     return Flow({}, found), sets
 
@@ -318,8 +317,8 @@ def _bias_gradient(
     """Enter the gradient of the bias of the array; that of refsim."""
     if array.value("bias") is None:
         return {}
-    rows = A.format.rounded(g.reshape(-1, array.out_size))
-    found, own = total(A, point(rows), axis=0), array.ops.column_totals(rows.astype(array.dtype))
+    rows = g.reshape(-1, array.out_size)
+    found, own = total(A, A.given(rows), axis=0), array.ops.column_totals(rows.astype(array.dtype))
     if "bias" in earlier:
         start = arrays({"before": earlier["bias"]})["before"]
         start = fitting(start, own, "before, bias,").reshape(own.shape).astype(array.dtype)

@@ -105,7 +105,7 @@ def judge_quantiser(
     _check_shape(output, values.shape, "output")
     with np.errstate(all="ignore"):
         flow = Flow(shown, hidden=A.hidden)
-        rows = _forward(A, flow, plan, point(A.format.rounded(values.astype(np.float64))))
+        rows = _forward(A, flow, plan, A.given(values.astype(np.float64)))
         back: Any = None
         if dy is not None:
             back = as_array(dy, own.dtype, "dy")

@@ -114,7 +114,7 @@ def _stored(
     omega: float | None,
 ) -> list[Admissible]:
     """The entries in the order of the clauses."""
-    found, logical = unchanged(tile), point(A.format.rounded(W))
+    found, logical = unchanged(tile), A.given(W)
     found["weight"] = Admissible("MS-2", "weight", [logical])
     if bias is not None:
         found["bias"] = Admissible("PP-2", "bias", [point(own["bias"])])

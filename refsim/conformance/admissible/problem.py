@@ -168,7 +168,7 @@ def problem(
     ranged = tile_settings.input_range(
         p, choices.gradient_scale_applies, WIDE, choices.output_percentage_of
     )
-    rows = point(A.format.rounded(_rows(x, tile.in_size)))
+    rows = A.given(_rows(x, tile.in_size))
     start = None if ranged is None else range_start(A, tile, ranged, rows, stages)
     level = tile.buffers.get("out_noise_values")
     eta = A.setting(core.adc.noise) if level is None else point(level)

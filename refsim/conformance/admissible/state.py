@@ -202,7 +202,7 @@ def _way_back(
     shown = arrays({name: value for name, value in stages.items() if name != "output"})
     p = problem(tile, x, profile, noise, shown)
     g = np.asarray(dy, dtype=np.float64).reshape(len(p.x.lo), tile.out_size)
-    return p, shown, point(p.A.format.rounded(g))
+    return p, shown, p.A.given(g)
 
 
 def _in_order(tile: Any, flow: Flow, after: Mapping[str, Any]) -> list[str]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from .arithmetic import Arithmetic
 from .interval import Interval, hull, outward, point
-from .profile import Profile
+from .profile import BINARY32, Profile
 
 __all__ = ["arithmetic_of"]
 
@@ -39,12 +39,15 @@ class WideArithmetic(Arithmetic):
         self.hidden = profile.format.unit
 
     def rounded(self, a: Interval) -> Interval:
-        """Real numbers, as they are and rounded to the format."""
-        return hull(super().rounded(a), a)
+        """Real numbers, as they are and rounded to the format; to float32 too, where that is not shorter."""
+        found = hull(super().rounded(a), a)
+        if self.format.precision >= BINARY32.precision:
+            return found
+        return hull(found, Interval(BINARY32.rounded(a.lo), BINARY32.rounded(a.hi)))
 
     def setting(self, value: Any) -> Interval:
         """A setting, as it is and rounded to the format."""
-        return hull(super().setting(value), point(value))
+        return hull(super().setting(value), self.rounded(point(value)))
 
     def exact_product(self, a: Interval, b: Interval) -> Interval:
         """Bounds of the products before any rounding."""

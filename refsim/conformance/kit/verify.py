@@ -148,7 +148,8 @@ class Session:
     def profile(self, case: Case) -> Profile:
         """The declared arithmetic, with the same freedoms in the data type of the tile.
 
-        Who declares float64 and gets a float32 tile computes in float64 all the same, and may round what is stored.
+        Who declares float64 and gets a float32 tile computes in float64 all the same, and may round what is stored. Who
+        declares a shorter format may keep some numbers as the tile has them. So refsim's own answers are in every set.
         """
         return self.profile_for(case, self.declared.profile)
 
@@ -159,6 +160,8 @@ class Session:
             return replace(declared, format=BINARY64, accumulator=BINARY64)
         if declared.format == BINARY64:
             return replace(declared, format=BINARY32, wide=True)
+        if declared.format.precision < BINARY32.precision:
+            return replace(declared, wide=True)
         return declared
 
     def fails(self, finding: Finding) -> Callable[[Case], bool]:

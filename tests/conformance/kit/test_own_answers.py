@@ -12,7 +12,14 @@ import pytest
 import refsim as rs
 from refsim.conformance.adapters import Capabilities, Own
 from refsim.conformance.adapters.guard import guarded
-from refsim.conformance.admissible import FLOAT32, FLOAT64, float32_in_order
+from refsim.conformance.admissible import (
+    BINARY32,
+    FLOAT32,
+    FLOAT64,
+    Format,
+    Profile,
+    float32_in_order,
+)
 from refsim.conformance.cases import FEATURES, Case, Step
 from refsim.conformance.cases.generate import generated_cases
 from refsim.conformance.cases.methods import method_cases
@@ -26,6 +33,7 @@ PROFILES = {
     "float32": (FLOAT32, 1),
     "in order": (float32_in_order(1), 1),
     "reciprocals": (FLOAT32.reciprocals(), 1),
+    "half": (Profile("float16 with float32 sums", Format("float16", 11, -14), BINARY32), 1),
     "in 8 lanes": (float32_in_order(8), 4),
     "float64 with reciprocals": (FLOAT64.reciprocals(), 4),
     "TF32 products": (replace(FLOAT32, operand=2.0**-11), 4),
