@@ -298,6 +298,7 @@ WRONG = [
         roles_swapped=softmax_loss(swap=True),
         negative=softmax_loss(end=lambda v, x: -v),
         over_the_whole_tensor=softmax_loss(share=per_tensor),
+        over_the_batch=lambda x, *grid: spec.softmax_losses(x.T.copy(), *grid),
     ),
     *mistakes(
         "RE-11",
