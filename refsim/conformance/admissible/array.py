@@ -82,7 +82,8 @@ def _behind(array: TileModuleArray, A: Arithmetic, flow: Flow, sums: list[Interv
         if is_quantised(array):
             array_finished(array, A, flow, y)
         else:
-            flow.add("PP-2", "output", _shifted(array, A, y))
+            clause = "TA-2" if array.value("bias") is None else "PP-2"
+            flow.add(clause, "output", _shifted(array, A, y))
 
 
 def array_backward(

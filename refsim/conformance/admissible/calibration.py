@@ -154,7 +154,7 @@ def _from_all(
         return {}
     if kind is Type.MAX:
         peak = point([max(np.abs(each).max() for each in rows if each.size)])
-        return {"input_range": Admissible("WM-1", "input_range", [peak])}
+        return {"input_range": Admissible("CA-1", "input_range", [peak])}
     kept = np.concatenate(rows)
     if sample is not None:
         kept = A.format.rounded(_rows(tile, sample))

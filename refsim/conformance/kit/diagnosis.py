@@ -127,7 +127,7 @@ def _explained(session: Session, failures: Sequence[Failure]) -> Iterator[tuple[
             yield from ((_named(failure, votes), failure) for failure in _distinct(left))
             return
         first, *further = explained
-        clause = best.clause or localised(first.finding, votes)
+        clause = best.clause or localised(first.finding, votes, first.recording)
         clause = first.finding.clause if _anchored(first) else clause
         caused = first.finding.caused_by(clause, best.mistake)
         finding = _identified(replace(caused, guessed=first.finding.guessed and not best.clause))
@@ -185,7 +185,7 @@ def _named(failure: Failure, votes: Mapping[str, float]) -> Finding:
     """A finding without a known cause, with the clause that its case points at."""
     finding = failure.finding
     if not _anchored(failure) and finding.kind == "violation":
-        clause = localised(finding, votes)
+        clause = localised(finding, votes, failure.recording)
         guessed = finding.guessed or clause != finding.clause
         finding = replace(finding, clause=clause, guessed=guessed)
     return _identified(finding)

@@ -46,7 +46,7 @@ GRADIENTS: Final = {
 """The clause of each gradient, where the gradient is missing."""
 
 
-CALIBRATED: Final = {"CACHE_QUANTILE": "CA-1", "MOVING_STD": "IR-1"}
+CALIBRATED: Final = {"MAX": "CA-1", "CACHE_QUANTILE": "CA-1", "MOVING_STD": "IR-1"}
 """The clause of the range that a calibration finds, if it is not CA-2."""
 
 
@@ -163,6 +163,8 @@ class _Judge:
 
     def _step(self, step: Step, seen: Observation) -> bool:
         """Judge a step; False if what follows cannot be judged."""
+        if step.reload and (self.carried or self.pending):
+            return False  # nothing is defined for gradients and updates that are not saved
         self._handed_over(step, seen)
         try:
             self.tile = anchored(self.case, seen.before, self.tile).train(step.training)
@@ -256,9 +258,7 @@ class _Judge:
             ),
         ]
         if step.dy is not None and reference.gradients is not None:
-            gradients = self._gradients(step, seen.gradients or {}, reference.gradients)
-            arguments = self.tile, step.x, step.dy, gradients, self.profile
-            checks.append(partial(judge_backward, *arguments, before=self.carried, **given))
+            checks.append(partial(self._way_back, step, seen, reference.gradients, given))
         if seen.after is not None:
             checks.append(partial(self._updated, seen))
         for check in checks:
@@ -270,6 +270,14 @@ class _Judge:
                 self._found("target", "malformed", "malformed", str(error))
             except StateError:
                 continue  # nothing is defined here
+
+    def _way_back(
+        self, step: Step, seen: Observation, own: Mapping[str, Any], given: Mapping[str, Any]
+    ) -> Report:
+        """The sets of the gradients, after those that are missing."""
+        gradients = self._gradients(step, seen.gradients or {}, own)
+        arguments = self.tile, step.x, step.dy, gradients, self.profile
+        return judge_backward(*arguments, before=self.carried, **given)
 
     def _entries(
         self, step: Step, shown: Mapping[str, Any], reference: Reference
