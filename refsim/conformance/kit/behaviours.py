@@ -120,6 +120,28 @@ class KeepsOnLoad(_Base):
         return handle
 
 
+class FrozenByLoad(_Base):
+    """Some parameters are not trained any more once a checkpoint was loaded."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.names = names
+        self.loaded: list[Handle] = []
+
+    def load(self, config: Any, saved: Any) -> Handle:
+        """A tile that is remembered as loaded."""
+        handle = super().load(config, saved)
+        self.loaded.append(handle)
+        return handle
+
+    def step(self, handle: Handle, **sgd: Any) -> None:
+        """A step without the gradients of these parameters."""
+        if any(handle is each for each in self.loaded):
+            for name in [n for n in handle.tile.gradients if n.startswith(self.names)]:
+                del handle.tile.gradients[name]
+        super().step(handle, **sgd)
+
+
 class FixedInStep(_Base):
     """Some parameters take no part in part of an optimiser step."""
 
@@ -203,6 +225,9 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour("OP-1", "the optimiser does nothing", NoStep),
     Behaviour("OP-1", "momentum starts anew in each step", LosesVelocity),
     Behaviour("OP-1", "momentum lost on load", lambda: KeepsOnLoad("velocity")),
+    Behaviour("OP-1", "nothing is trained after a load", lambda: FrozenByLoad("")),
+    Behaviour("OP-1", "the range is not trained after a load", lambda: FrozenByLoad("input_range")),
+    Behaviour("OP-1", "output scales are not trained after a load", lambda: FrozenByLoad("out_scaling_alpha")),
     Behaviour(STATE, "the range is lost on load", lambda: KeepsOnLoad("input_range")),
     Behaviour(STATE, "the counter is lost on load", lambda: KeepsOnLoad("input_range_update_idx")),
     Behaviour(STATE, "quantisers lost on load", lambda: KeepsOnLoad("scale_quant", "bias_quant")),

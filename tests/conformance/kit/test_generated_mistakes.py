@@ -71,3 +71,28 @@ def test_only_such_cases_find_it(target: Any, needed: frozenset[str], clause: st
     assert max(found.findings[0].case.weight.shape) == 1
     fewer = Capabilities(features=needed - {"noise_spread", "momentum"})
     assert verify_target(target(), fewer, max_examples=40, phases=["generated"]).passed
+
+
+class Detached(Own):
+    """The optimiser of a loaded tile trains the arrays of the tile before."""
+
+    def load(self, config: Any, saved: Any) -> Any:
+        handle = super().load(config, saved)
+        handle.detached = True
+        return handle
+
+    def step(self, handle: Any, **sgd: Any) -> None:
+        if getattr(handle, "detached", False):
+            handle.tile.zero_grad()
+        else:
+            super().step(handle, **sgd)
+
+
+def test_what_is_not_trained_after_a_load_is_one_finding() -> None:
+    declared = Capabilities(features=TRAINED - {"momentum"})
+    found = verify_target(
+        Detached(traced=False), declared, max_examples=60, phases=["generated", "stateful"]
+    )
+    (first,) = found.independent
+    assert (first.clause, first.cause) == ("OP-1", "nothing is trained after a load")
+    assert {finding.stage for finding in found.findings} == {"weight", "bias"}
