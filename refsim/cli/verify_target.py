@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from shlex import quote
 from typing import Any
 
@@ -16,6 +17,7 @@ from refsim.config.atomic import write_atomically
 from refsim.conformance.adapters.capabilities import Capabilities
 from refsim.conformance.adapters.profile_table import profile_from
 from refsim.conformance.adapters.target import load_target
+from refsim.conformance.adapters.waivable import STAGES
 from refsim.conformance.admissible import Profile
 from refsim.conformance.kit import Outcome, Session, verify_target
 from refsim.conformance.kit.freedom import FREEDOMS
@@ -160,6 +162,10 @@ def _notes(outcome: Outcome, partly: bool) -> None:
     if outcome.overwritten:
         names = ", ".join(sorted(outcome.overwritten))
         typer.echo(f"It overwrites what belongs to its caller: {names}.")
+    for name in sorted(outcome.unknown_stages):
+        close = get_close_matches(name, STAGES, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "."
+        typer.echo(f"It shows {name!r}, which is no stage and was not judged{hint}")
     for waiver, finding in outcome.waived:
         guess = "; the clause is a guess, the stage was seen" if finding.guessed else ""
         typer.echo(f"Waived, {waiver.reason.rstrip('.')}: {finding}{guess}.")

@@ -61,6 +61,8 @@ class Outcome:
         Cases that the implementation does not have, by its own words.
     overwritten
         Arrays of the caller that the implementation wrote into, such as ``"x in forward"``; by itself no finding.
+    unknown_stages
+        Names of intermediates that refsim does not have; they were not judged.
     flips
         The flip budget.
     ambiguous
@@ -81,6 +83,7 @@ class Outcome:
     doubtful: list[tuple[Waiver, Finding]] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
     overwritten: set[str] = field(default_factory=set)
+    unknown_stages: set[str] = field(default_factory=set)
     ambiguous: dict[str, tuple[int, int]] = field(default_factory=dict)
     failing: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0

@@ -57,6 +57,7 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "cases": dict(outcome.cases),
         "failing": dict(outcome.failing),
         "refused": dict(outcome.refused),
+        "unknown_stages": sorted(outcome.unknown_stages),
         "overwritten": sorted(outcome.overwritten),
         "clauses": [vars(row) for _, row in sorted(outcome.rows.items())],
         "ambiguous_codes": {

@@ -13,6 +13,7 @@ import numpy as np
 
 from refsim.conformance.adapters import Capabilities
 from refsim.conformance.adapters.guard import guarded
+from refsim.conformance.adapters.waivable import STAGES
 from refsim.conformance.admissible import BINARY32, BINARY64, Profile
 from refsim.conformance.cases import Case, features
 from refsim.conformance.generated import clauses
@@ -35,6 +36,8 @@ PATIENCE: Final = 3
 """Failures of these kinds after which nothing more is played."""
 KEPT: Final = 24
 """Right cases that are kept for the diagnosis."""
+GIVEN: Final = {"input"}
+"""Stages of a trace that are given to the implementation."""
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -273,6 +276,8 @@ class Session:
             self.examples.append(prepared)
         self.outcome.enter(verdict.reports, verdict.clauses)
         self.outcome.overwritten |= verdict.overwritten
+        shown = {name for seen in recording.observations for name in seen.stages}
+        self.outcome.unknown_stages |= shown - STAGES
         found = [finding for finding in verdict.findings if not self.waived(finding)]
         if found:
             other = [finding for finding in found if not self.excused(finding)]
