@@ -32,11 +32,11 @@ OF_BIAS: Final = {"output": "PP-2", "range_gradient": "IR-8"}
 OUTPUT: Final = {
     "act_quant_config.n_bits": "QU-9 QU-8 QU-7",
     "pre_post.periph_quant.n_bits": "QU-9 QU-8 QU-7",
-    "forward.bound_management": "BM-2 BM-1",
-    "forward.noise_management": "NM-3 NM-1 NM-2 DC-5",
     "forward.out_noise_std": "DC-4",
     "forward.out_noise": "DC-4",
     "forward.inp_noise": "DC-3",
+    "forward.bound_management": "BM-2 BM-1",
+    "forward.noise_management": "NM-3 NM-1 NM-2 DC-5",
     "forward.out_asymmetry": "DC-4",
     "forward.inp_asymmetry": "DC-3",
     "forward.out_res": "DC-4",

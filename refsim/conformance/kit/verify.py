@@ -277,7 +277,7 @@ class Session:
         self.outcome.enter(verdict.reports, verdict.clauses)
         self.outcome.overwritten |= verdict.overwritten
         shown = {name for seen in recording.observations for name in seen.stages}
-        self.outcome.unknown_stages |= shown - STAGES
+        self.outcome.unknown_stages |= shown - STAGES - GIVEN
         found = [finding for finding in verdict.findings if not self.waived(finding)]
         if found:
             other = [finding for finding in found if not self.excused(finding)]
