@@ -66,7 +66,9 @@ def diagnosed(session: Session, progress: Progress, seconds: float | None) -> It
     judged = [failure for failure in small if failure.finding.kind not in ANSWERS]
     yield from (_identified(f.finding) for f in small if f.finding.kind in ANSWERS)
     progress("causes", 0, None)
-    yield from grouped(session, sorted(_explained(session, judged), key=lambda one: _late(one[0])))
+    found = list(_explained(session, judged))
+    ranks = {id(f): (_late(f), f.guessed, failure.weight) for f, failure in found}
+    yield from grouped(session, sorted(found, key=lambda one: ranks[id(one[0].follows or one[0])]))
 
 
 def _smallest_of_each_kind(session: Session, progress: Progress, seconds: float) -> list[Failure]:
