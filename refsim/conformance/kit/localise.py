@@ -117,10 +117,15 @@ def localised(finding: Finding, votes: Mapping[str, float], recording: Recording
         for one in _taking_part(clause, part)
     ]
     share = {clause: votes.get(clause, 0.0) for clause, _ in ranked}
-    found = max(ranked, key=lambda one: (share[one[0]] == 1, one[1], share[one[0]]))[0]
+    found = max(ranked, key=lambda one: _likely(share[one[0]], one[1]))[0]
     if found in OF_EDGES and not _at_an_edge(finding, recording):
         return "IR-7" if manual else "IR-8"
     return found
+
+
+def _likely(share: float, place: int) -> tuple[bool, bool, int, float]:
+    """How likely a clause is: all of its examples fail, some do, it comes first, more do."""
+    return share == 1, share > 0, place, share
 
 
 def _taking_part(clause: str, part: Set[str]) -> list[str]:
@@ -140,10 +145,11 @@ def _at_an_edge(finding: Finding, recording: Recording) -> bool:
 def _of_step(finding: Finding) -> str:
     """The clause of a wrong step or zero point: that of the estimator without which the case does not fail."""
     config, steps = finding.case.config, finding.case.steps[: finding.step + 1]
-    output = finding.stage.startswith("out_quantizer")
-    p = config.act_quant_config if output else config.pre_post.periph_quant
     if any(step.reload for step in steps):
         return STATE
+    if not finding.stage.startswith("out_quantizer"):
+        return finding.clause
+    p = config.act_quant_config
     if p.range_estimator == RangeEstimators.current_minmax:
         return "RE-2" if p.range_estimator_params.percentile else finding.clause
     again = sum(step.training for step in steps) > 1

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import fields, is_dataclass, replace
 from enum import Enum
 from typing import Any, Final
@@ -214,6 +215,21 @@ def _less_configured(case: Case) -> Iterator[Case]:
             continue  # not a configuration
 
 
+def _without_range(case: Case) -> Iterator[Case]:
+    """The inputs in units of the range, and no range: what fails then has nothing to do with it."""
+    config = copy.deepcopy(case.config)
+    p = config.pre_post.input_range
+    if not p.enable:
+        return
+    p.enable = False
+    r = np.abs(np.ravel(case.state.get("input_range", [p.init_value])))[0].astype(case.T)
+    if r == 0:
+        return
+    steps = (replace(step, x=np.clip(step.x, -r, r) / r, calibration=None) for step in case.steps)
+    with suppress(RefsimError):
+        yield _fitting(replace(case, config=config, steps=tuple(steps)))
+
+
 def switched_on(config: Any) -> set[str]:
     """The fields of a configuration that are not off, by path (``"forward.inp_res"``)."""
     every = {".".join((*path, name)): value != off for path, name, value, off in _switches(config)}
@@ -337,6 +353,7 @@ SIMPLER: Final = (
     _fewer_batches,
     _fewer_lines,
     _less_asked,
+    _without_range,
     _less_configured,
     _rounder,
 )

@@ -234,6 +234,7 @@ MANAGEMENT = [
         derivative_beyond_the_cap=capped_mask,
         negative_peaks_used=unguarded,
         zero_peaks_used=divided_by_zero,
+        every_peak_used=lambda p, cap: (np.minimum(p, cap), (p > 0) & (p <= cap)),
         cap_ignored=lambda p, cap: (np.where(p > 0, p, one(p)), (p > 0) & (p <= cap)),
         cap_as_a_floor=lambda p, cap: (np.maximum(p, cap), (p > 0) & (p <= cap)),
     ),

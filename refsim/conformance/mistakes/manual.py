@@ -114,6 +114,7 @@ CLIPPING = [
         always_inclusive=lambda u, b, inc: np.abs(u) >= b,
         never_inclusive=lambda u, b, inc: np.abs(u) > b,
         only_the_upper_side=lambda u, b, inc: u >= b if inc else u > b,
+        nothing=lambda u, b, inc: np.zeros(u.shape, dtype=bool),
         the_unclipped_ones=lambda u, b, inc: ~spec.output_clip_mask(u, b, inc),
     ),
     *mistakes(

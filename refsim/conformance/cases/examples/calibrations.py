@@ -11,7 +11,7 @@ from .small import asked, example, tile
 
 __all__ = ["calibrations"]
 
-WEIGHT = [[1.0, 0.5]]
+WEIGHT = [[0.0, 0.0]]
 MIXED = [[-8.0, -4.0], [1.0, 2.0]]
 SMALL = [[0.5, -1.0], [0.25, 3.0]]
 
@@ -59,15 +59,15 @@ def calibrations() -> list[Case]:
             "LargestOfQuantiles",
             "quantiles of batches are averaged",
             "MOVING_QUANTILE",
-            MIXED,
-            SMALL,
+            np.abs(MIXED),
+            np.abs(SMALL),
             quantile=0.9,
         ),
         of(
-            "CA-2 CA-1",
+            "CA-1",
             "Signed",
             "of negative inputs the magnitudes count",
-            "MOVING_QUANTILE",
+            "CACHE_QUANTILE",
             [[-1.0, -3.0]],
             quantile=1.0,
         ),

@@ -239,7 +239,7 @@ def bounds() -> list[Case]:
             **scaled,
         ),
         of(
-            "BM-1 BM-2",
+            "BM-2 BM-1",
             "FactorExceeded",
             "the largest factor ends it",
             [[3.0]],
@@ -247,7 +247,7 @@ def bounds() -> list[Case]:
             **coarse,
         ),
         of(
-            "BM-1 BM-2",
+            "BM-2 BM-1",
             "FactorStrict",
             "a factor at the limit may still grow",
             [[3.0]],
@@ -255,7 +255,7 @@ def bounds() -> list[Case]:
             **coarse,
         ),
         of(
-            "BM-1 BM-2",
+            "BM-2 BM-1",
             "ResolutionLimit",
             "the resolution of the inputs ends it",
             [[0.75]],
@@ -264,7 +264,7 @@ def bounds() -> list[Case]:
             max_bm_res=0.25,
         ),
         of(
-            "BM-1 BM-2",
+            "BM-2 BM-1",
             "UnboundedInputs",
             "without an input bound there is no such limit",
             [[0.75]],
