@@ -21,6 +21,8 @@ FAMILIES: Final = ("BM", "NM")
 """Families of clauses of which only some belong to a tile or a setting."""
 OF_EDGES: Final = ("IR-4", "IR-5")
 OF_STEPS: Final = ("QU-3", "QU-4")
+THROUGH_GRIDS: Final = ("out_scaling_gradient", "bias_gradient")
+"""Gradients that go through quantisers of the periphery, if it has any."""
 LATER: Final = {RangeEstimators.running_minmax: "RE-4", RangeEstimators.allminmax: "RE-3"}
 """Clauses of estimators that act from their second batch on."""
 MANUAL: Final = ("InferenceRPUConfig", "CustomRPUConfig")
@@ -98,10 +100,12 @@ def localised(finding: Finding, votes: Mapping[str, float], recording: Recording
         return _of_update(finding)
     if finding.clause in OF_STEPS and finding.stage.endswith((".delta", ".zero_float")):
         return _of_step(finding)
+    on = switched_on(finding.case.config)
+    if finding.stage in THROUGH_GRIDS and "pre_post.periph_quant.n_bits" in on:
+        return "QU-10"
     if finding.stage not in STAGES:
         return finding.clause
     table, plain = STAGES[finding.stage]
-    on = switched_on(finding.case.config)
     groups = [clauses.split() for name, clauses in table.items() if name in on]
     first = sum(name.endswith("n_bits") for name in on & table.keys())
     groups[first:first] = _of_state(finding.stage, finding.case)
@@ -149,6 +153,8 @@ def _of_step(finding: Finding) -> str:
         return STATE
     if not finding.stage.startswith("out_quantizer"):
         return finding.clause
+    if finding.case.bias is not None:
+        return "PP-2"
     p = config.act_quant_config
     if p.range_estimator == RangeEstimators.current_minmax:
         return "RE-2" if p.range_estimator_params.percentile else finding.clause
