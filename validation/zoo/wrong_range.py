@@ -20,7 +20,7 @@ class BiasedDeviation:
         return np.std(x) if x.size else super().deviation(x)
 
 
-@mistake("IR-1", needs=["data_init"])
+@mistake("IR-1", "CA-2", needs=["data_init"])
 class CounterFromOne:
     """The first batch counts as the second, so the initial value is not forgotten."""
 

@@ -266,10 +266,10 @@ class _Judge:
                 yield check()
             except MissingNoise:
                 continue  # the case has no deviates for a pass that is possible
-            except (InputError, ShapeError) as error:
-                self._found("target", "malformed", "malformed", str(error))
             except StateError:
                 continue  # nothing is defined here
+            except (InputError, ShapeError) as error:
+                self._found("target", "malformed", "malformed", str(error))
 
     def _way_back(
         self, step: Step, seen: Observation, own: Mapping[str, Any], given: Mapping[str, Any]
