@@ -49,6 +49,9 @@ class WideInside:
         found = super().backward(np.asarray(dy, np.float64))
         return {name: value.astype(np.float32) for name, value in found.items()}
 
+    def positive(self, r: Array) -> Array:
+        return super().positive(r).astype(np.float32).astype(np.float64)
+
     def accumulate(self, name: str, gradient: Array) -> None:
         super().accumulate(name, gradient)
         kept = self.gradients[name]

@@ -50,6 +50,10 @@ CALIBRATED: Final = {"MAX": "CA-1", "CACHE_QUANTILE": "CA-1", "MOVING_STD": "IR-
 """The clause of the range that a calibration finds, if it is not CA-2."""
 
 
+STARTS: Final = {"weight", "bias", "input_range", "mapping_scales", "out_scaling_alpha"}
+"""State that must be finite."""
+
+
 @dataclass
 class Verdict:
     """What was found in a recording.
@@ -358,9 +362,11 @@ class _Judge:
 
 
 def _ends(seen: Observation) -> bool:
-    """Whether the range became 0 or infinite, after which nothing is defined."""
-    r = np.ravel((seen.after or {}).get("input_range", 1.0)).astype(float)
-    return bool(((r == 0) | ~np.isfinite(r)).any())
+    """Whether a range became 0, or what passes start from infinite or NaN; nothing is defined after that."""
+    after = {**seen.passed, **(seen.after or {})}
+    if not np.all(after.get("input_range", 1.0)):
+        return True
+    return any(not np.isfinite(np.asarray(after[k], float)).all() for k in STARTS & after.keys())
 
 
 def _is_set(value: Any) -> bool:

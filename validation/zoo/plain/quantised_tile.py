@@ -127,9 +127,9 @@ class QuantisedTile(Quantisers, TorchTile):
 
     def periphery_quantised(self, name: str, x: Array, rows: int) -> Array:
         """Scales or bias on their grid, where there is one."""
-        if name not in self.quantisers:
+        if name not in self.quantisers or not (rows or self.initialised(name)):
             return x
-        if rows or not self.training:
+        if rows:
             self.schedule(name, x)
         return self.on_quantiser_grid(name, x)
 
