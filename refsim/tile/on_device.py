@@ -59,8 +59,8 @@ def through_host(method: Any, ops: Any, x: Any, *, trace: bool, **options: Any) 
     """Runs a method of a tile on a copy on the host; the result is on the device again, a trace is not."""
     result = method(on_host(ops, x), trace=trace, **options)
     if trace:
-        return ops.resident.on_device(result[0]), result[1]
-    return ops.resident.on_device(result)
+        return ops.resident.copied_there(result[0]), result[1]
+    return ops.resident.copied_there(result)
 
 
 def forward(tile: Any, x: Any, noise: Mapping[str, object] | None) -> Any | None:
@@ -87,7 +87,7 @@ def forward(tile: Any, x: Any, noise: Mapping[str, object] | None) -> Any | None
     given.x = record.x = resident.copied(rows, tile.dtype)
     tile._record = given, record
     tile._commit(rows, r, counter, given)
-    return y.reshape(*lead, tile.out_size)
+    return resident.leaving(y.reshape(*lead, tile.out_size))
 
 
 def _chain(
@@ -144,7 +144,7 @@ def backward(tile: Any, dy: Any) -> Any | None:
         sums = {name: tile._accumulated(name, on_host(ops, value)) for name, value in new.items()}
     tile.gradients.update(sums)
     tile._finish(given)
-    return back.x.reshape(*lead, tile.in_size)
+    return ops.resident.leaving(back.x.reshape(*lead, tile.in_size))
 
 
 def _gradients(ops: Any, record: FusedCore, g: Any, given: Given, what: str) -> Gradients | None:

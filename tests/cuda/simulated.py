@@ -10,6 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
+import refsim as rs
 from refsim import backends
 from refsim.conformance.bits import difference
 from refsim.conformance.check import SUPPORTED_GROUPS, check_recording
@@ -18,7 +19,7 @@ from refsim.conformance.participants import Participant
 from refsim.conformance.runs import GeneratedRun
 from refsim.conformance.vectors import read_recording
 from refsim.conformance.verify import Effort, first_difference, verify
-from refsim.kernels.cuda import device
+from refsim.kernels.cuda import device, results
 from refsim.kernels.cuda import tiles as tiles_
 from refsim.tile import on_device
 from tests.cuda import steps
@@ -66,6 +67,19 @@ def blocks() -> Found:
     yield difference(ops.outer_product_sum(at, bt), right)
 
 
+def exchanged() -> Found:
+    """Results of a function and of a tile, taken in place through DLPack."""
+    x = device.on_device(np.float32([[1, -2, 3]]))
+    io = rs.IOParameters(
+        noise_management=rs.NoiseManagementType.NONE, bound_management=rs.BoundManagementType.NONE
+    )
+    tile = rs.TorchInferenceRPUConfig(forward=io).create_tile(2, 3, backend="cuda")
+    for y in (backends.load("cuda").relu(x), tile.forward(x), tile.backward(tile.forward(x))):
+        found = np.from_dlpack(y)
+        yield difference(found, y.copy_to_host())
+        yield None if results.address(y) == found.ctypes.data else "not in place"
+
+
 def vectors(every: str) -> Found:
     """Recorded results of aihwkit."""
     groups = check_recording(read_recording(), SUPPORTED_GROUPS, backend="cuda", every=int(every))
@@ -77,7 +91,7 @@ def vectors(every: str) -> Found:
 def main(what: str, *arguments: str) -> None:
     """Runs one of the functions above."""
     known = {"clauses": clauses, "tiles": tiles, "vectors": vectors}
-    known |= {"blocks": blocks, "device_arrays": device_arrays}
+    known |= {"blocks": blocks, "device_arrays": device_arrays, "exchanged": exchanged}
     found = list(known[what](*arguments))
     lines = [*filter(None, found), len(found)]
     sys.stdout.writelines(f"{line}\n" for line in lines)

@@ -65,6 +65,8 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numba.cuda.dispatcher.get_current_device", lambda: stand_in)
     found = Machine()
     monkeypatch.setattr(device, "CUDA", found)
+    monkeypatch.setattr(device, "leaving", lambda x: x)
+    monkeypatch.setattr("refsim.kernels.cuda.cublas.library", lambda: "no device")
     monkeypatch.setattr(device, "start", found.start)
     monkeypatch.setattr(device, "FEWEST_BLOCKS", 1)
     monkeypatch.setattr("refsim.kernels.cuda.tiles.start", found.start)

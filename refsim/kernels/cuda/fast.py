@@ -9,6 +9,7 @@ from numba import cuda
 
 from ..cpu.arrays import Array
 from .device import DeviceArray, computed_on_device, empty, launch
+from .plain import product
 from .points import P, kernel
 from .terms import (
     Layout,
@@ -19,25 +20,24 @@ from .terms import (
     rows_by_own_rows,
     rows_by_rows,
 )
-from .tiles import product
 
 
 @computed_on_device
 def matrix_product(a: Array, b: Array) -> Array:
     """Product of the rows of ``a`` with the rows of ``b``."""
-    return product(rows_by_rows(a, b), (a.shape[0], b.shape[0]), a.dtype)
+    return product(rows_by_rows(a, b), (a.shape[0], b.shape[0]), a.dtype)[0]
 
 
 @computed_on_device
 def transposed_product(g: Array, w: Array) -> Array:
     """Product of the rows of ``g`` with the columns of ``w``."""
-    return product(rows_by_columns(g, w), (g.shape[0], w.shape[1]), g.dtype)
+    return product(rows_by_columns(g, w), (g.shape[0], w.shape[1]), g.dtype)[0]
 
 
 @computed_on_device
 def outer_product_sum(g: Array, d: Array) -> Array:
     """Sum over the batch of the outer products of two rows."""
-    return product(columns_by_columns(g, d), (g.shape[1], d.shape[1]), g.dtype)
+    return product(columns_by_columns(g, d), (g.shape[1], d.shape[1]), g.dtype)[0]
 
 
 @kernel
