@@ -70,6 +70,7 @@ def _line(error: object) -> str:
 def description() -> dict[str, str]:
     """Device, driver and toolkit of a machine where nothing is missing, as topic and value."""
     packages = {name: found for name in ("numba-cuda", *TOOLKIT) if (found := _version(name))}
+    packages["GPU products"] = _products()
     if simulated():
         return {"GPU": SIMULATOR, **packages}
     from numba import cuda
@@ -91,6 +92,12 @@ def _runtime() -> tuple[int, int]:
 
     found: tuple[int, int] = driver.get_version()
     return found
+
+
+def _products() -> str:
+    from .cuda.cublas import description
+
+    return description()
 
 
 def _version(name: str) -> str | None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 
@@ -19,11 +20,13 @@ from refsim.conformance.participants import Participant
 from refsim.conformance.runs import GeneratedRun
 from refsim.conformance.vectors import read_recording
 from refsim.conformance.verify import Effort, first_difference, verify
-from refsim.kernels.cuda import device, results
+from refsim.kernels.cuda import cublas, device, results
 from refsim.kernels.cuda import tiles as tiles_
 from refsim.tile import on_device
-from tests.cuda import steps
+from tests.cuda import other_cublas, steps
+from tests.kernels import data
 
+LIBRARY_SHAPES = (2, 19, 3), (1, 7, 1), (3, 1, 2)
 Found = Iterator[object]
 """The difference of each comparison, or None."""
 
@@ -80,6 +83,52 @@ def exchanged() -> Found:
         yield None if results.address(y) == found.ctypes.data else "not in place"
 
 
+def other_library(order: str, status: int = 0) -> Any:
+    """From now on, products are those of another library."""
+    functions = other_cublas.Functions(getattr(other_cublas, order), status)
+    found = cublas.Library(functions)
+    cublas.library = lambda: found
+    cublas._device = lambda: 0
+    return functions
+
+
+def library_without_memory() -> Found:
+    """Products of the own kernel, when there is no memory for those of the library."""
+    other_library("forwards", cublas.NO_MEMORY)
+    a, b = data.pair("normal", np.float32, (3, 8), (2, 8))
+    right = backends.load("spec").matrix_product(a, b)
+    yield difference(backends.load("cuda").matrix_product(a, b), right)
+    yield difference(backends.load("cuda", "fast").matrix_product(a, a).shape, (3, 3))
+
+
+def fast_library() -> Found:
+    """Products for ``matmul="fast"``, in the data type of their factors."""
+    functions = other_library("forwards")
+    for T in (np.float32, np.float64):
+        a, b = data.pair("normal", T, (3, 8), (2, 8))
+        right = np.add.accumulate(a[:, None, :] * b[None, :, :], axis=2)[:, :, -1]
+        yield difference(backends.load("cuda", "fast").matrix_product(a, b), right)
+        yield None if functions.calls[-1] == np.dtype(T).name else functions.calls
+
+
+def library(order: str) -> Found:
+    """Products by another library, which adds in another order, of every kind of data and for every memory order."""
+    functions = other_library(order)
+    ops, right = backends.load("cuda"), backends.load("spec")
+    for kind in sorted(data.PAIRS):
+        for N, K, O in LIBRARY_SHAPES:
+            a, b = data.pair(kind, np.float32, (N, K), (O, K))
+            at, bt = np.ascontiguousarray(a.T), np.ascontiguousarray(b.T)
+            with np.errstate(all="ignore"):
+                exact = right.matrix_product(a, b)
+                yield difference(ops.matrix_product(a, b), exact, kind)
+                yield difference(ops.transposed_product(a, bt), exact, kind)
+                yield difference(ops.outer_product_sum(at, bt), exact, kind)
+    used = 3 * len(data.PAIRS) * len(LIBRARY_SHAPES)
+    yield None if functions.calls == ["float64"] * used else f"{len(functions.calls)} calls"
+    yield None if set(functions.streams) == {1} else "not on the default stream"
+
+
 def vectors(every: str) -> Found:
     """Recorded results of aihwkit."""
     groups = check_recording(read_recording(), SUPPORTED_GROUPS, backend="cuda", every=int(every))
@@ -92,6 +141,8 @@ def main(what: str, *arguments: str) -> None:
     """Runs one of the functions above."""
     known = {"clauses": clauses, "tiles": tiles, "vectors": vectors}
     known |= {"blocks": blocks, "device_arrays": device_arrays, "exchanged": exchanged}
+    known |= {"library": library, "library_without_memory": library_without_memory}
+    known |= {"fast_library": fast_library}
     found = list(known[what](*arguments))
     lines = [*filter(None, found), len(found)]
     sys.stdout.writelines(f"{line}\n" for line in lines)

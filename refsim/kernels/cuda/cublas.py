@@ -139,8 +139,7 @@ def _path() -> Path | str:
     raise Absent("cuBLAS is not installed")
 
 
-@functools.cache
-def _loaded() -> Library | str:
+def _load() -> Library | str:
     """The library, or why there is none."""
     try:
         library = Library(ctypes.CDLL(str(_path())))
@@ -150,6 +149,9 @@ def _loaded() -> Library | str:
     except (OSError, AttributeError, ImportError) as error:
         return f"cuBLAS cannot be loaded ({' '.join(str(error).split())})"
     return library
+
+
+_loaded = functools.cache(_load)
 
 
 def library() -> Library | str:
