@@ -76,10 +76,10 @@ def forward(tile: Any, x: Any, noise: Mapping[str, object] | None) -> Any | None
     with np.errstate(all="ignore"):
         r, counter = tile._current_range(rows, range_settings, NoTrace())
         given = tile._given(lead, rows, r, range_settings)
-        weight = tile._effective_weight(source, len(rows))
+        weight = tile.modified_weight(source, len(rows))
         if not fused.possible(s, weight):
             return None
-        weight = resident.on_device(weight)
+        weight = resident.uploaded(weight)  # has arrived when the pass knows that all is finite
         record = FusedCore(s, rows, r, weight, np.empty(0), None, [])
         y = _chain(ops, record, tile._out_noise(s), source, given)
     if y is None:

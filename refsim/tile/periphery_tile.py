@@ -166,11 +166,16 @@ class PeripheryTile(Tile):
         """Whether a pass with device arrays may leave them there: fused, and nothing is learned from the data first."""
         return False
 
-    def _effective_weight(self, noise: NoiseSource, rows: int) -> Array:
-        """The weight of this pass, modified in training."""
+    def modified_weight(self, noise: NoiseSource, rows: int) -> Array:
+        """The weight of this pass: modified in training, or the live one."""
         if not self.training:
-            return self.parameters["weight"].copy()
+            return self.parameters["weight"]
         return modifier.effective_weight(self, noise, rows)
+
+    def _effective_weight(self, noise: NoiseSource, rows: int) -> Array:
+        """The weight of this pass, which no later change of the live one reaches."""
+        weight = self.modified_weight(noise, rows)
+        return weight.copy() if weight is self.parameters["weight"] else weight
 
     def _core(
         self, v: Array, weight: Array, s: Any, noise: NoiseSource, trace: Trace

@@ -1,7 +1,7 @@
 """Products by NVIDIA's cuBLAS, where it is there; loaded at the first product.
 
-It adds in an order of its own, within the bound that every order keeps. Nothing but the calls of the library itself
-depends on it: the bits are those of the project's own product.
+It adds in an order of its own, and rounds each step to nearest, as IEEE 754 has it: so it keeps the bound of the
+clauses MV, and the bits are those of the project's own product. Emulation of float64, which would not, stays off.
 """
 
 from __future__ import annotations

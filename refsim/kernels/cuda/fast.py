@@ -25,19 +25,19 @@ from .terms import (
 @computed_on_device
 def matrix_product(a: Array, b: Array) -> Array:
     """Product of the rows of ``a`` with the rows of ``b``."""
-    return product(rows_by_rows(a, b), (a.shape[0], b.shape[0]), a.dtype)[0]
+    return product(rows_by_rows(a, b), (a.shape[0], b.shape[0]), a.dtype)
 
 
 @computed_on_device
 def transposed_product(g: Array, w: Array) -> Array:
     """Product of the rows of ``g`` with the columns of ``w``."""
-    return product(rows_by_columns(g, w), (g.shape[0], w.shape[1]), g.dtype)[0]
+    return product(rows_by_columns(g, w), (g.shape[0], w.shape[1]), g.dtype)
 
 
 @computed_on_device
 def outer_product_sum(g: Array, d: Array) -> Array:
     """Sum over the batch of the outer products of two rows."""
-    return product(columns_by_columns(g, d), (g.shape[1], d.shape[1]), g.dtype)[0]
+    return product(columns_by_columns(g, d), (g.shape[1], d.shape[1]), g.dtype)
 
 
 @kernel

@@ -13,9 +13,6 @@ from .results import address
 from .streams import current, number
 from .terms import Terms
 
-UNITS = 2
-"""Half units in the last place by which an operation of a library may be off; one is what the own kernel keeps."""
-
 
 def _side(step: int, depth: int, length: int) -> tuple[bool, int]:
     """Whether the terms of a sum stand side by side, and how far apart the columns of Fortran's matrix are."""
@@ -36,15 +33,15 @@ def _by_library(library: Any, terms: Terms, shape: tuple[int, int], T: Any) -> D
     return out
 
 
-def product(terms: Terms, shape: tuple[int, int], T: Any) -> tuple[DeviceArray, int]:
-    """All sums of the terms of a matrix product, added in ``T``, and by how many half units each step may be off."""
+def product(terms: Terms, shape: tuple[int, int], T: Any) -> DeviceArray:
+    """All sums of the terms of a matrix product, added in ``T`` in any order; each step is rounded to nearest."""
     library = cublas.library()
     if not isinstance(library, str) and terms.sums and terms.length:
         try:
-            return _by_library(library, terms, shape, np.dtype(T)), UNITS
+            return _by_library(library, terms, shape, np.dtype(T))
         except NoMemory:  # the own kernel needs no factors in float64
             pass
-    return tiles.product(terms, shape, T), 1
+    return tiles.product(terms, shape, T)
 
 
 __all__ = ["product"]

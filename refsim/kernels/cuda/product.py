@@ -1,7 +1,6 @@
 """Matrix products with one rounding per element (clauses MV).
 
-float32: a product in float64, the bounds of the CPU kernels, and :mod:`.settle` for what these leave open. An
-operation of a library may be off by twice as much as one of the own kernel, which rounds to nearest.
+float32: a product in float64, the bounds of the CPU kernels, and :mod:`.settle` for what these leave open.
 float64: each element is a sum of :mod:`.settle`.
 """
 
@@ -13,7 +12,7 @@ import numpy as np
 from numba import cuda
 
 from ..cpu.arrays import Array, Float64, Index, Mask
-from ..cpu.product import SLACK, gamma
+from ..cpu.product import gamma
 from .device import DeviceArray, computed_on_device, empty, flat, launch, launch_rows, on_device
 from .plain import product
 from .points import P, kernel
@@ -106,7 +105,7 @@ def _filter(
 def _single(terms: Terms, shape: tuple[int, int]) -> DeviceArray:
     """float32 products."""
     layout, (N, O), K = terms.layout, shape, terms.length
-    (s, units), out, open_ = (
+    s, out, open_ = (
         product(terms, shape, np.float64),
         empty(shape, np.float32),
         empty(shape, np.bool_),
@@ -114,7 +113,7 @@ def _single(terms: Terms, shape: tuple[int, int]) -> DeviceArray:
     left = _bounds(terms.x, N, layout.xa, layout.xk, K)
     right = _bounds(terms.y, O, layout.yb, layout.yk, K)
     count = on_device(np.zeros(1, np.int64))
-    given = s, *left, *right, np.float64(gamma(units * (K + SLACK) - SLACK)), out, open_, count
+    given = s, *left, *right, np.float64(gamma(K)), out, open_, count
     launch_rows(_filter, shape, *given)
     if terms.sums:
         settle(terms, listed(flat(open_), count, None), flat(out))

@@ -24,6 +24,7 @@ from .device import (
 from .points import P, kernel
 from .random import normal_on_device, uniform_on_device
 from .results import leaving
+from .upload import uploaded
 
 
 @kernel
@@ -84,4 +85,5 @@ __all__ = [
     "on_host",
     "rows",
     "taken",
+    "uploaded",
 ]
