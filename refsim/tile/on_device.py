@@ -39,6 +39,16 @@ def concerns(ops: Any, x: object) -> bool:
     return resident is not None and bool(resident.is_device_array(x))
 
 
+def in_place(ops: Any, x: Any) -> Any:
+    """An array of the device of the backend in place, anything else as NumPy has it."""
+    return ops.resident.taken(x) if concerns(ops, x) else np.asarray(x)
+
+
+def all_finite(ops: Any, x: Any) -> bool:
+    """Whether no number is NaN or infinite, on the device or not."""
+    return bool(ops.resident.all_finite(x) if concerns(ops, x) else np.isfinite(x).all())
+
+
 def as_rows(ops: Any, x: Any, T: np.dtype[Any], columns: int, name: str) -> tuple[Any, Any]:
     """Batch ``(..., columns)`` as ``(N, columns)`` in place, and its leading shape."""
     found = ops.resident.taken(x)

@@ -67,6 +67,7 @@ def recorded(monkeypatch: pytest.MonkeyPatch, T: Any) -> dict[str, list[Launch]]
     monkeypatch.setattr(device, "CUDA", Driver())
     monkeypatch.setattr(device, "leaving", lambda x: x)
     monkeypatch.setattr("refsim.kernels.cuda.cublas.library", lambda: "no device")
+    monkeypatch.setattr("refsim.kernels.cuda.product.FEW_TERMS", 0)
     monkeypatch.setattr(device, "start", start)
     monkeypatch.setattr("refsim.kernels.cuda.tiles.start", start)
     for name, given in data.calls(T, *SIZES):

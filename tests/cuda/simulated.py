@@ -22,6 +22,8 @@ from refsim.conformance.vectors import read_recording
 from refsim.conformance.verify import Effort, first_difference, verify
 from refsim.kernels.cuda import cublas, device, results
 from refsim.kernels.cuda import tiles as tiles_
+from refsim.nn import Linear, ReLU, Sequential
+from refsim.nn.loss import softmax_cross_entropy
 from refsim.tile import on_device
 from tests.cuda import other_cublas, steps
 from tests.kernels import data
@@ -129,6 +131,23 @@ def library(order: str) -> Found:
     yield None if set(functions.streams) == {1} else "not on the default stream"
 
 
+def network() -> Found:
+    """A network with inputs on the device, beside the same one with arrays of the host."""
+    rng = np.random.default_rng(0)
+    x, labels = rng.standard_normal((3, 4)).astype(np.float32), [0, 1, 1]
+    found: list[list[Any]] = []
+    for backend, place in (("spec", np.asarray), ("cuda", device.on_device)):
+        config = rs.TorchInferenceRPUConfig(forward=rs.IOParameters(out_noise=0.0))
+        layers = (Linear(4, 5, config, seed=1, backend=backend), ReLU(backend))
+        model = Sequential(*layers, Linear(5, 2, config, seed=2, backend=backend))
+        y = model.forward(place(x))
+        losses, gradient = softmax_cross_entropy(y, labels, backend)
+        found.append([y, losses, gradient, model.backward(gradient)])
+    for right, left in zip(*found, strict=True):
+        yield None if isinstance(left, results.Result) else f"{type(left)} is not on the device"
+        yield difference(left.copy_to_host(), right)
+
+
 def vectors(every: str) -> Found:
     """Recorded results of aihwkit."""
     groups = check_recording(read_recording(), SUPPORTED_GROUPS, backend="cuda", every=int(every))
@@ -142,7 +161,7 @@ def main(what: str, *arguments: str) -> None:
     known = {"clauses": clauses, "tiles": tiles, "vectors": vectors}
     known |= {"blocks": blocks, "device_arrays": device_arrays, "exchanged": exchanged}
     known |= {"library": library, "library_without_memory": library_without_memory}
-    known |= {"fast_library": fast_library}
+    known |= {"fast_library": fast_library, "network": network}
     found = list(known[what](*arguments))
     lines = [*filter(None, found), len(found)]
     sys.stdout.writelines(f"{line}\n" for line in lines)

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 
+import refsim as rs
 from refsim import spec
 from refsim.errors import BackendError, InputError
 from refsim.kernels import cuda
@@ -157,6 +158,30 @@ def test_what_is_not_contiguous_is_refused(
     monkeypatch.setattr(StandIn, "is_c_contiguous", lambda self: False)
     with pytest.raises(InputError, match="not C-contiguous, allowed are"):
         cuda.relu(Foreign(2, 3))  # type: ignore[arg-type]
+
+
+def test_a_tile_of_the_host_refuses_an_array_on_a_gpu() -> None:
+    tile = rs.TorchInferenceRPUConfig().create_tile(2, 3, backend="spec")
+    with pytest.raises(InputError, match="x is an array on a GPU, allowed are arrays of the host"):
+        tile.forward(Foreign(2, 3))
+
+
+@pytest.mark.parametrize("shape", [(1, 1), (3, 5000), (5000, 3), (8192, 4096)], ids=str)
+def test_kernels_that_count_have_few_threads(
+    driver: Any, monkeypatch: pytest.MonkeyPatch, shape: tuple[int, int]
+) -> None:
+    grids: dict[str, Any] = {}
+
+    def start(kernel: Any, blocks: Any, *rest: Any) -> None:
+        grids[kernel.py_func.__name__] = int(np.prod(blocks))
+
+    monkeypatch.setattr(device, "start", start)
+    x, one = StandIn(shape, np.float32), np.float32(1)
+    rows: Any = StandIn(shape[:1], np.float32)
+    cuda.unclipped_fraction(x, one)  # type: ignore[arg-type]
+    cuda.crossbar_input_gradient(x, x, one, rows, one, one, None)  # type: ignore[arg-type]
+    for name in ("_inside", "_crossbar_input_gradient"):
+        assert 128 <= grids[name] <= 2 * device.COUNTING_BLOCKS
 
 
 def test_host_functions_return_device_arrays_for_device_arrays(driver: Recorder) -> None:

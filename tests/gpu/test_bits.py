@@ -16,6 +16,7 @@ from refsim.conformance.runs import GeneratedRun
 from refsim.conformance.vectors import read_recording
 from refsim.conformance.verify import FULL, first_difference, verify
 from refsim.kernels import cpu, cuda
+from refsim.kernels.cuda import product
 from refsim.kernels.cuda.device import MOST_BLOCKS, THREADS
 from tests.exact import same
 from tests.kernels import data
@@ -23,6 +24,13 @@ from tests.kernels import data
 pytestmark = pytest.mark.gpu
 RUNS = 20
 MORE_THAN_A_GRID = MOST_BLOCKS * THREADS + 12345
+
+
+@pytest.mark.parametrize("few", [0, product.FEW_TERMS])
+@pytest.mark.parametrize("clause", ["MV-1", "MV-3", "MV-4", "CH-2"])
+def test_products_of_few_terms(monkeypatch: pytest.MonkeyPatch, clause: str, few: int) -> None:
+    monkeypatch.setattr(product, "FEW_TERMS", few)
+    test_every_clause(clause)
 
 
 @pytest.mark.parametrize("clause", sorted(set(clauses().values())))
@@ -54,6 +62,11 @@ def test_large_products(T: Any, kind: str, shape: tuple[int, int, int]) -> None:
     same(cuda.matrix_product(a, b), cpu.matrix_product(a, b))
     same(cuda.transposed_product(a, b.T.copy()), cpu.transposed_product(a, b.T.copy()))
     same(cuda.outer_product_sum(a.T.copy(), b.T.copy()), cpu.matrix_product(a, b))
+
+
+def test_a_product_of_the_largest_size_of_the_benchmark() -> None:
+    a, b = data.pair("normal", np.float32, (8192, 4096), (4096, 4096))
+    same(cuda.matrix_product(a, b), cpu.matrix_product(a, b))
 
 
 def test_more_elements_than_threads(T: Any) -> None:

@@ -30,6 +30,8 @@ THREADS = 2 if SIMULATED else 256
 """Threads of a block; a thread of the simulator costs a millisecond."""
 MOST_BLOCKS = 2 if SIMULATED else 2**15
 """Beyond them, each thread takes several elements."""
+COUNTING_BLOCKS = 2 if SIMULATED else 2**10
+"""Of kernels in which each thread adds to one and the same number at its end."""
 FEWEST_BLOCKS = 1 if SIMULATED else 128
 """numba warns of fewer; a block without an element ends at once."""
 KINDS_OF_DEVICE = (2, 13)
@@ -207,24 +209,27 @@ def start(kernel: Any, blocks: Any, threads: Any, *arguments: Any) -> None:
     kernel[blocks, threads, current()](*arguments)
 
 
-def blocks(wanted: int) -> int:
+def blocks(wanted: int, most: int | None = None) -> int:
     """How many blocks to launch."""
-    return max(min(wanted, MOST_BLOCKS), FEWEST_BLOCKS)
+    return max(min(wanted, most or MOST_BLOCKS), FEWEST_BLOCKS)
 
 
-def launch(kernel: Any, count: int, *arguments: Any) -> None:
+def launch(kernel: Any, count: int, *arguments: Any, most: int | None = None) -> None:
     """Launches a kernel that goes over ``count`` elements."""
     if count:
-        start(kernel, blocks(-(-count // THREADS)), THREADS, *arguments)
+        start(kernel, blocks(-(-count // THREADS), most), THREADS, *arguments)
 
 
-def launch_rows(kernel: Any, shape: tuple[int, int], *arguments: Any) -> None:
+def launch_rows(
+    kernel: Any, shape: tuple[int, int], *arguments: Any, most: int | None = None
+) -> None:
     """Launches a kernel that goes over rows and columns."""
     count, width = shape
     if not count or not width:
         return
     across = min(1 << (width - 1).bit_length(), THREADS)
-    along = THREADS // across
-    wide = min(-(-width // across), MOST_BLOCKS)
-    high = max(min(-(-count // along), MOST_BLOCKS), -(-FEWEST_BLOCKS // wide))
+    along, limit = THREADS // across, most or MOST_BLOCKS
+    wide = min(-(-width // across), limit)
+    tallest = MOST_BLOCKS if most is None else max(1, most // wide)
+    high = max(min(-(-count // along), tallest), -(-FEWEST_BLOCKS // wide))
     start(kernel, (wide, high), (across, along), *arguments)

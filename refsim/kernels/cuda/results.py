@@ -27,6 +27,11 @@ class Result(Plain):  # type: ignore[misc]
     behind it.
     """
 
+    @property
+    def __cuda_array_interface__(self) -> dict[str, Any]:
+        """The interface of numba, which names the legacy default stream, too."""
+        return {**super().__cuda_array_interface__, "stream": streams.number(self.stream)}
+
     def __dlpack_device__(self) -> tuple[int, int]:
         """DLPack's number for the kind of device, and the number of the device; the simulator's is the host."""
         if SIMULATED:
