@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import gc
+import os
 import sys
 import threading
 from typing import Any
@@ -25,7 +26,8 @@ PRODUCT = 8, 1, False, False, 1, 1, 1, 0, 1, 0, 1, 0, 1
 def one_device(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cublas, "_device", lambda: 0)
     monkeypatch.setattr(cublas, "SIMULATED", False)
-    monkeypatch.delenv(cublas.EMULATION, raising=False)
+    monkeypatch.setenv(cublas.EMULATION, "")  # so that what the tests leave there goes with them
+    monkeypatch.delenv(cublas.EMULATION)
 
 
 @pytest.mark.parametrize("order", ORDERS)
@@ -99,10 +101,13 @@ def test_emulation_may_be_switched_off(monkeypatch: pytest.MonkeyPatch, value: s
 
 def found(monkeypatch: pytest.MonkeyPatch, path: Any, load: Any) -> str:
     """The description with another way to find and to load the library."""
+    monkeypatch.delenv(cublas.EMULATION, raising=False)
     monkeypatch.setattr(cublas, "_path", path)
     monkeypatch.setattr(ctypes, "CDLL", load)
     monkeypatch.setattr(cublas, "_loaded", cublas._load)
-    return cublas.description()
+    text = cublas.description()
+    assert os.environ[cublas.EMULATION] == "0"
+    return text
 
 
 def test_the_description_says_why_there_is_no_library(monkeypatch: pytest.MonkeyPatch) -> None:

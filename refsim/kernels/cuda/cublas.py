@@ -140,7 +140,8 @@ def _path() -> Path | str:
 
 
 def _load() -> Library | str:
-    """The library, or why there is none."""
+    """The library, or why there is none; from now on, the environment says that emulation is off."""
+    os.environ.setdefault(EMULATION, "0")
     try:
         library = Library(ctypes.CDLL(str(_path())))
         library.handle()
