@@ -153,5 +153,15 @@ def test_a_copy_for_the_host_is_made_when_asked_for(
     assert found.tolist() == x.tolist()
 
 
+@pytest.mark.parametrize(("stream", "number"), [(0, 1), (77, 77)])
+def test_the_array_interface_names_the_stream(
+    result: Any, monkeypatch: pytest.MonkeyPatch, stream: int, number: int
+) -> None:
+    of_numba = property(lambda self: {"shape": self.shape, "stream": None, "version": 3})
+    monkeypatch.setattr(results.Plain, "__cuda_array_interface__", of_numba)
+    result.stream = stream
+    assert result.__cuda_array_interface__ == {"shape": (2, 3), "stream": number, "version": 3}
+
+
 def test_results_of_functions_and_tiles_are_taken_in_place() -> None:
     assert simulated("exchanged") == ["6"]
