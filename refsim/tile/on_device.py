@@ -105,7 +105,7 @@ def _chain(
 ) -> Any | None:
     """The output, and in the record what the way back needs; None if something is not finite."""
     s, (N, I), O = record.settings, record.x.shape, record.weight.shape[0]
-    record.sigma = ops.resident.on_device(fused.input_scales(ops, s, N, record.x.dtype))
+    record.sigma = fused.input_scales(ops, s, N, record.x.dtype, ops.resident.on_device)
     record.rounding = noise.rows("inp_sto_round", I, N, 0) if s.dac.stochastic else None
     inp_noise = noise.rows("inp_noise", I, N, 0) if s.dac.noise > 0 else None
     deviates = noise.rows("out_noise", O, N, 0) if (out_noise > 0).any() else None

@@ -81,7 +81,7 @@ def _from_dlpack(x: Any) -> DeviceArray:
 
     try:
         view = StridedMemoryView.from_dlpack(x, stream_ptr=streams.number(current()))
-    except BufferError as error:
+    except (BufferError, RuntimeError) as error:
         raise InputError(f"a device array cannot be used in place: {error}") from None
     strides = None if view.strides is None else [n * view.dtype.itemsize for n in view.strides]
     described = {
