@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
@@ -25,7 +28,15 @@ def missing() -> str | None:
         return None
     if find_spec("numba_cuda") is None:
         return f"the package numba-cuda is not installed; {EXTRA}"
+    _prefer_numba_cuda()
     return _toolkit() or _driver() or _device()
+
+
+def _prefer_numba_cuda() -> None:
+    """``numba.cuda`` is that of numba-cuda, also where its package lies outside of Python's own folder of packages."""
+    if "numba.cuda" not in sys.modules:
+        with contextlib.suppress(ImportError):
+            import_module("_numba_cuda_redirector")
 
 
 def _toolkit() -> str | None:

@@ -7,6 +7,13 @@ cd "$(dirname "${BASH_SOURCE[0]}")/../.."
 
 python=${PYTHON:-.venv/bin/python}
 [[ -n ${PYTHON:-} || -x $python ]] || python=python3
+shopt -s nullglob
+IFS=: read -ra folders <<<"${PYTHONPATH:-}"
+for folder in "${folders[@]}"; do
+    for libraries in "$folder"/nvidia/*/lib "$folder"/nvidia/*/nvvm/lib64; do
+        export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries # those of such packages
+    done
+done
 if [[ -z ${CUDA_HOME:-} && -d /usr/local/cuda ]]; then
     export CUDA_HOME=/usr/local/cuda # where the toolkit is, if it does not come in packages
 fi
