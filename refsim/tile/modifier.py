@@ -23,6 +23,12 @@ def largest_weight(tile: Tile) -> float:
 
 
 def effective_weight(tile: Tile, noise: NoiseSource, rows: int) -> Array:
+    """The weight of a training pass, see :func:`modified`, which no later change of the live one reaches."""
+    weight = modified(tile, noise, rows)
+    return weight.copy() if weight is tile.parameters["weight"] else weight
+
+
+def modified(tile: Tile, noise: NoiseSource, rows: int) -> Array:
     """Weight ``(O, I)`` with the configured modification, or ``(N, O, I)`` with a sample for every row.
 
     Without a modification it is the live weight itself.

@@ -170,12 +170,13 @@ class PeripheryTile(Tile):
         """The weight of this pass: modified in training, or the live one."""
         if not self.training:
             return self.parameters["weight"]
-        return modifier.effective_weight(self, noise, rows)
+        return modifier.modified(self, noise, rows)
 
     def _effective_weight(self, noise: NoiseSource, rows: int) -> Array:
-        """The weight of this pass, which no later change of the live one reaches."""
-        weight = self.modified_weight(noise, rows)
-        return weight.copy() if weight is self.parameters["weight"] else weight
+        """The weight of this pass, modified in training."""
+        if not self.training:
+            return self.parameters["weight"].copy()
+        return modifier.effective_weight(self, noise, rows)
 
     def _core(
         self, v: Array, weight: Array, s: Any, noise: NoiseSource, trace: Trace
