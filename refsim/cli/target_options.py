@@ -26,7 +26,7 @@ ProfileName = Annotated[
     typer.Option(
         "--profile",
         help='The arithmetic, instead of the one declared: float32, float64, "float32 in order", or one of them '
-        'with ", reciprocals" behind it.',
+        'with ", reciprocals", ", wider" or ", codes" behind it.',
     ),
 ]
 MaxExamples = Annotated[

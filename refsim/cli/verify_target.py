@@ -6,6 +6,7 @@ import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, nullcontext, redirect_stdout
 from dataclasses import dataclass, replace
+from difflib import get_close_matches
 from shlex import quote
 from typing import Any
 
@@ -16,8 +17,10 @@ from refsim.config.atomic import write_atomically
 from refsim.conformance.adapters.capabilities import Capabilities
 from refsim.conformance.adapters.profile_table import profile_from
 from refsim.conformance.adapters.target import load_target
+from refsim.conformance.adapters.waivable import STAGES
 from refsim.conformance.admissible import Profile
 from refsim.conformance.kit import Outcome, Session, verify_target
+from refsim.conformance.kit.freedom import FREEDOMS
 from refsim.conformance.kit.phases import PHASES
 from refsim.conformance.kit.report import (
     FOLDER,
@@ -30,6 +33,7 @@ from refsim.conformance.kit.report import (
 from refsim.errors import InputError
 
 from .output import print_document, print_table, progress_bar, verdict
+from .writable import check_writable_file, check_writable_folder
 
 __all__ = ["Options", "run_target"]
 
@@ -54,6 +58,10 @@ class Options:
 
 def run_target(text: str, options: Options) -> int:
     """Verify a target, report, and return the exit status."""
+    if options.replay is None:
+        check_writable_folder("--findings", options.findings)
+    if options.junit is not None:
+        check_writable_file("--junit", options.junit)
     aside = redirect_stdout(sys.stderr) if options.in_process else nullcontext()
     with aside, _loaded(text, options) as (target, declared), progress_bar() as progress:
         if options.replay is not None:
@@ -95,11 +103,16 @@ def _loaded(text: str, options: Options) -> Iterator[tuple[Any, Capabilities]]:
 
 
 def _profile(text: str) -> Profile:
-    """The profile of a name, with reciprocals if the name says so."""
-    base, comma, freedom = text.partition(", ")
-    if comma and freedom != "reciprocals":
-        raise InputError(f"--profile is {text!r}, behind the comma only reciprocals is allowed.")
-    return profile_from({"base": base, "reciprocal": True} if comma else base)
+    """The profile of a name, with what else is free behind commas."""
+    base, *more = (part.strip() for part in text.split(","))
+    found = profile_from(base)
+    for part in more:
+        if part not in FREEDOMS:
+            raise InputError(
+                f"--profile is {text!r}, behind commas are allowed {', '.join(FREEDOMS)}."
+            )
+        found = FREEDOMS[part](found)
+    return found
 
 
 def _show(outcome: Outcome, text: str, options: Options) -> None:
@@ -118,8 +131,8 @@ def _show(outcome: Outcome, text: str, options: Options) -> None:
         )
         typer.echo()
     _notes(outcome, bool(options.only or options.replay))
-    for finding in outcome.findings:
-        for line in finding_lines(finding, text, _again(options)):
+    for finding in outcome.independent:
+        for line in finding_lines(finding, text, _again(options), outcome.below(finding)):
             typer.echo(line)
         typer.echo()
     verdict(outcome.passed, outcome.sentence())
@@ -146,7 +159,20 @@ def _notes(outcome: Outcome, partly: bool) -> None:
             )
     for reason, count in outcome.refused.most_common(5):
         typer.echo(f"{count} cases are not supported: {reason.rstrip('.')}.")
+    if outcome.overwritten:
+        names = ", ".join(sorted(outcome.overwritten))
+        typer.echo(f"It overwrites what belongs to its caller: {names}.")
+    for name in sorted(outcome.unknown_stages):
+        close = get_close_matches(name, STAGES, n=1)
+        hint = f"; did you mean {close[0]}?" if close else "."
+        typer.echo(f"It shows {name!r}, which is no stage and was not judged{hint}")
     for waiver, finding in outcome.waived:
-        typer.echo(f"Waived, {waiver.reason.rstrip('.')}: {finding}.")
+        guess = "; the clause is a guess, the stage was seen" if finding.guessed else ""
+        typer.echo(f"Waived, {waiver.reason.rstrip('.')}: {finding}{guess}.")
+    for waiver, finding in outcome.doubtful:
+        typer.echo(
+            f"The waiver of {waiver.clause} does not cover {finding.case.name}, whose clause is a guess: show "
+            f'intermediates, or waive "{finding.clause} {finding.stage}".'
+        )
     for waiver in () if partly else outcome.stale:
         typer.echo(f"The waiver of {waiver.clause} is not needed any more: nothing fell under it.")

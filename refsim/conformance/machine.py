@@ -117,7 +117,7 @@ class _Machine(RuleBasedStateMachine):
         self._add(data, training=False, back=back and self.has("backward"))
 
     @rule(data=st.data(), training=st.booleans())
-    @precondition(lambda self: self.has("checkpoint", "eval") and not self.builder.remembers)
+    @precondition(lambda self: self.has("checkpoint", "eval") and not self.builder.pending)
     @precondition(lambda self: bool(self.builder and self.builder.steps))
     def reload(self, data: st.DataObject, training: bool) -> None:
         """Save, load, and go on."""

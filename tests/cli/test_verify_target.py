@@ -109,7 +109,10 @@ def test_whatever_it_does_is_a_finding(verify: Any, tmp_path: Path, what: str, k
         ([f"{TILES}:Missing"], "Missing"),
         ([f"{TILES}:Small", "--phase", "dance"], "phases has 'dance', allowed are examples"),
         ([f"{TILES}:Small", "--profile", "float31"], "float31"),
-        ([f"{TILES}:Small", "--profile", "float32, luck"], "behind the comma only reciprocals"),
+        (
+            [f"{TILES}:Small", "--profile", "float32, luck"],
+            "behind commas are allowed reciprocals, wider, codes",
+        ),
         ([f"{TILES}:Small", "--replay", "IR-4-1"], "there is no finding 'IR-4-1'"),
         ([f"{TILES}:Small", "--backend", "cpu"], "--backend is for refsim itself"),
         (["--only", "IR-4"], "are for a TARGET, which is missing"),
@@ -121,3 +124,48 @@ def test_nonsense_is_one_sentence(verify: Any, options: list[str], message: str)
     assert message in done.stderr
     assert len(done.stderr.strip().splitlines()) == 1
     assert not done.stdout
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (
+            ["--junit", "missing/report.xml"],
+            "--junit is 'missing/report.xml', but there is no folder missing.",
+        ),
+        (["--junit", "."], "--junit is '.', which is a folder, but it must be the name of a file."),
+        (["--junit", ""], "--junit is '', which is no file"),
+        (["--junit", "/dev/null"], "--junit is '/dev/null', which is no file"),
+        (
+            ["--junit", "/proc/report.xml"],
+            "--junit is '/proc/report.xml', but /proc cannot be written",
+        ),
+        (["--findings", "a_file"], "a_file is no folder."),
+        (["--findings", "a_file/deeper"], "a_file is no folder."),
+        (
+            ["--findings", "/proc/findings"],
+            "--findings is '/proc/findings', but /proc cannot be written",
+        ),
+        (["--findings", ""], "--findings is '', but it must be the name of a folder."),
+    ],
+)
+def test_what_cannot_be_written_is_said_before_the_run(
+    verify: Any, tmp_path: Path, options: list[str], message: str
+) -> None:
+    (tmp_path / "a_file").write_text("mine")
+    (tmp_path / "never.py").write_text("raise SystemError('it was started')")
+    done = verify("never.py:tile", *options)
+    assert done.returncode == 2, done.stdout
+    assert message in done.stderr
+    assert len(done.stderr.strip().splitlines()) == 1
+    assert not done.stdout
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["a_file", "never.py"]
+    assert (tmp_path / "a_file").read_text() == "mine"
+
+
+def test_a_report_replaces_the_one_before(verify: Any, tmp_path: Path) -> None:
+    (tmp_path / "junit.xml").write_text("old")
+    done = verify(f"{TILES}:Small", *FEW, "--junit", "junit.xml", "--findings", "deep/er")
+    assert done.returncode == 0, done.stderr
+    assert ET.parse(tmp_path / "junit.xml").getroot().get("failures") == "0"
+    assert [path.name for path in tmp_path.iterdir()] == ["junit.xml"]

@@ -69,7 +69,7 @@ class Wrong:
     @property
     def capabilities(self) -> Capabilities:
         """What it declares: all that such a tile has."""
-        left_out = (CLASSES.keys() - self.needs) | {"float64"}
+        left_out = ({*CLASSES, "noise_spread"} - self.needs) | {"float64"}
         if "quantised_tile" not in self.needs:
             left_out |= PERIPHERY
         return Capabilities(self.name, FLOAT32, frozenset(FEATURES) - left_out)

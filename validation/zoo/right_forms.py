@@ -25,6 +25,48 @@ class DoublePrecision:
         return np.float64
 
 
+@right(FLOAT32.wider())
+class WideInside:
+    """float64 inside; inputs, outputs, gradients and what is stored are float32."""
+
+    def data_type(self, config: Any) -> Any:
+        return np.float64
+
+    def __init__(self, *given: Any) -> None:
+        super().__init__(*given)
+        self.stored()
+
+    def stored(self) -> None:
+        for name, value in self.values.items():
+            self.values[name] = value.astype(np.float32).astype(value.dtype)
+
+    def forward(self, x: Array, training: bool, noise: Any) -> Array:
+        y = super().forward(np.asarray(x, np.float64), training, noise)
+        self.stored()
+        return y.astype(np.float32)
+
+    def backward(self, dy: Array) -> Any:
+        found = super().backward(np.asarray(dy, np.float64))
+        return {name: value.astype(np.float32) for name, value in found.items()}
+
+    def accumulate(self, name: str, gradient: Array) -> None:
+        super().accumulate(name, gradient)
+        kept = self.gradients[name]
+        self.gradients[name] = kept.astype(np.float32).astype(kept.dtype)
+
+    def optimise(self, **sgd: Any) -> None:
+        super().optimise(**sgd)
+        self.stored()
+
+    def set_weights(self, weight: Array, bias: Array | None) -> None:
+        super().set_weights(weight, bias)
+        self.stored()
+
+    def calibrate(self, kind: Any, batches: Any, **options: Any) -> None:
+        super().calibrate(kind, batches, **options)
+        self.stored()
+
+
 @right(FLOAT32.reciprocals())
 class Reciprocals:
     """Divisions are products with the reciprocal, where that is a normal number."""
@@ -84,7 +126,9 @@ class InPlaceBuffers:
         return kept[name]
 
     def on_grid(self, x: Array, step: Array, shift: Array | None) -> Array:
-        levels = np.divide(x, step, out=self.buffer("levels", np.shape(x)))
+        shape = np.shape(x) if shift is None else np.broadcast_shapes(np.shape(x), shift.shape)
+        levels = self.buffer("levels", shape)
+        np.divide(x, step, out=levels)
         if shift is not None:
             levels = np.add(levels, shift, out=levels)
         np.rint(levels, out=levels)

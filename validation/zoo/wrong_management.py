@@ -77,7 +77,7 @@ class PeakSignForgotten:
         return np.ones_like(peaks)
 
 
-@mistake("NM-5", needs=[*NOISE, "backward"])
+@mistake("NM-5", "NM-1", "NM-2", needs=[*NOISE, "backward"])
 class LastPeak:
     """Of several equal peaks of a row the last one takes the derivative."""
 

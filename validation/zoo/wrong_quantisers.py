@@ -144,7 +144,7 @@ class EstimatesWhileLearning:
             self.set_range(name, *self.estimated_range(name, x, None))
 
 
-@mistake("state", "QU-6", "QU-3", "QU-5", needs=(*PERIPHERY, "eval"))
+@mistake("state", "QU-1", "QU-6", "QU-3", "QU-5", needs=(*PERIPHERY, "eval"))
 class EvaluationEstimates:
     """Evaluation estimates the ranges of scales and bias anew."""
 

@@ -19,6 +19,7 @@ __all__ = [
     "array",
     "gradients",
     "malformed",
+    "names",
     "output",
     "plain_text",
     "shown",
@@ -116,6 +117,18 @@ def state(value: Any, sizes: Sizes) -> dict[str, Array]:
 def stages(value: Any) -> dict[str, Array]:
     """Intermediates by name."""
     return _named(value, "the stage {}", {})
+
+
+def names(value: Any, what: str) -> list[str]:
+    """A list of short texts.
+
+    >>> names(["x in forward"], "overwritten")
+    ['x in forward']
+    """
+    fits = isinstance(value, list) and len(value) <= MOST_NAMES
+    if not fits or not all(type(name) is str and name.isprintable() for name in value):
+        raise malformed(f"{what} is {shown(value)}, allowed are lists of {MOST_NAMES} names.")
+    return [name[:100] for name in value]
 
 
 def malformed(text: str) -> TargetFailure:

@@ -10,10 +10,13 @@ from refsim.conformance.admissible import FLOAT32, Profile
 from refsim.conformance.cases import FEATURES
 from refsim.errors import ConfigError
 
+from .waivable import check_waived
+
 __all__ = ["DEFAULT_FEATURES", "Capabilities", "Waiver"]
 
 DEFAULT_FEATURES = frozenset(FEATURES) - {
     "noise",
+    "noise_spread",
     "float64",
     "checkpoint",
     "set_weights",
@@ -41,10 +44,28 @@ class Waiver:
         The clause that is not kept, ``"IR-8"``, or one stage of it, ``"IR-8 range_residual"``.
     reason
         Why, in a sentence; it is printed with the report.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such clause, or no such stage.
     """
 
     clause: str
     reason: str
+
+    def __post_init__(self) -> None:
+        """Refuse what no finding has, with a :class:`~refsim.ConfigError`."""
+        check_waived(self.clause, "the clause of a waiver")
+
+    def names(self, clause: str, stage: str) -> bool:
+        """Whether a clause is meant, or this stage of it."""
+        return self.clause in (clause, f"{clause} {stage}")
+
+    @property
+    def narrow(self) -> bool:
+        """Whether one stage is meant."""
+        return " " in self.clause
 
 
 @dataclass(frozen=True)

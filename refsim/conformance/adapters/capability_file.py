@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import re
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
@@ -17,6 +16,7 @@ from refsim.errors import ConfigError
 
 from .capabilities import DEFAULT_FEATURES, Capabilities, Waiver
 from .profile_table import profile_from, profile_table
+from .waivable import check_waived
 
 __all__ = [
     "CapabilityFile",
@@ -33,7 +33,6 @@ DECLARED: Final = ("name", "profile", "features", "choices", "waivers")
 WAYS: Final = ("python", "command", "recording")
 """Keys of ways to reach a target, of which there is at most one."""
 LIMITS: Final = ("timeout", "memory_mib")
-_CLAUSE: Final = re.compile(r"([A-Z]{2}-\d+|state|target)( \w+)?")
 _SETS: Final[Mapping[str, tuple[frozenset[str], bool]]] = {
     "only": (frozenset(), True),
     "all_but": (frozenset(FEATURES), False),
@@ -112,7 +111,8 @@ def read_capabilities(path: str | os.PathLike[str]) -> CapabilityFile:
         raise ConfigError(f"{place} is not UTF-8 text.") from error
     except (ValueError, RecursionError) as error:
         kind = "" if isinstance(error, ConfigError) else "the text is not TOML: "
-        raise ConfigError(f"{place}: {kind}{str(error).rstrip('.')}.") from error
+        text = str(error).rstrip(".")
+        raise ConfigError(f"{place}: {kind}{text}{'' if text[-1:] == '?' else '.'}") from error
 
 
 def write_capabilities(path: str | os.PathLike[str], file: CapabilityFile) -> None:
@@ -295,9 +295,5 @@ def _waiver(given: object, where: str) -> Waiver:
                 f"{where}.{key} is {shown(text)}, but each waiver needs one, as text."
             )
         texts[key] = " ".join(text.split())
-    if not _CLAUSE.fullmatch(texts["clause"]):
-        raise ConfigError(
-            f"{where}.clause is {shown(texts['clause'])}, but it must be a clause such as IR-8, or a clause "
-            "and a stage such as IR-8 range_residual."
-        )
+    check_waived(texts["clause"], f"{where}.clause")
     return Waiver(**texts)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -29,6 +29,7 @@ class Handle:
 
     own: Any
     sizes: Sizes
+    overwritten: list[str] = field(default_factory=list)
 
 
 def guarded(adapter: Any) -> Any:
@@ -83,6 +84,13 @@ class Safe:
 
     capabilities: Capabilities | None = None
 
+    def overwritten(self, handle: Any) -> tuple[str, ...]:
+        """The arrays of the caller that passes wrote into since they were last asked for: ``"x in forward"``."""
+        noted: list[str] = getattr(handle, "overwritten", [])
+        found = tuple(dict.fromkeys(noted))
+        noted.clear()
+        return found
+
 
 class Guarded(Safe):
     """An adapter behind a guard, see :func:`guarded`."""
@@ -106,21 +114,29 @@ class Guarded(Safe):
     def forward(self, handle: Handle, x: Any, *, training: bool, noise: Mapping[str, Any]) -> Any:
         """The output, as :meth:`Adapter.forward`."""
         handle.sizes.lead = np.shape(x)[:-1]
-        used = _copies(noise)
+        given, used = _copy(x), _copies(noise)
+        deviates = dict(used)
 
         def run() -> Any:
-            y = self._adapter.forward(handle.own, _copy(x), training=training, noise=used)
+            y = self._adapter.forward(handle.own, given, training=training, noise=used)
             return answers.output(y, handle.sizes)
 
-        return called(run, "forward")
+        y = called(run, "forward")
+        pairs = {"x": (x, given), **{name: (noise[name], a) for name, a in deviates.items()}}
+        handle.overwritten += [f"{name} in forward" for name, two in pairs.items() if _differ(*two)]
+        return y
 
     def backward(self, handle: Handle, dy: Any) -> Mapping[str, Any]:
         """The gradients, as :meth:`Adapter.backward`."""
 
-        def run() -> Any:
-            return answers.gradients(self._adapter.backward(handle.own, _copy(dy)), handle.sizes)
+        given = _copy(dy)
 
-        return called(run, "backward")  # type: ignore[no-any-return]
+        def run() -> Any:
+            return answers.gradients(self._adapter.backward(handle.own, given), handle.sizes)
+
+        found: Mapping[str, Any] = called(run, "backward")
+        handle.overwritten += ["dy in backward"] if _differ(dy, given) else []
+        return found
 
     def step(self, handle: Handle, **sgd: Any) -> None:
         """One step of SGD, as :meth:`Adapter.step`."""
@@ -167,6 +183,10 @@ def _attribute(adapter: Any, name: str) -> Any:
 
 def _copy(value: Any | None) -> Any:
     return None if value is None else np.array(value)
+
+
+def _differ(before: Any, now: Any) -> bool:
+    return not np.array_equal(before, now, equal_nan=True)
 
 
 def _copies(given: Mapping[str, Any]) -> dict[str, Any]:

@@ -95,11 +95,12 @@ class Host:
     def _forward(self, given: Mapping[str, Any]) -> dict[str, Any]:
         tile, x, noise = self._tile(given), self._got(given["x"]), self._all_got(given["noise"])
         y = self._adapter.forward(tile, x, training=given["training"], noise=noise)
-        return {"output": self._sent(y)}
+        return {"output": self._sent(y), **self._overwritten(tile)}
 
     def _backward(self, given: Mapping[str, Any]) -> dict[str, Any]:
-        found = self._adapter.backward(self._tile(given), self._got(given["dy"]))
-        return {"gradients": self._all_sent(found)}
+        tile = self._tile(given)
+        found = self._adapter.backward(tile, self._got(given["dy"]))
+        return {"gradients": self._all_sent(found), **self._overwritten(tile)}
 
     def _step(self, given: Mapping[str, Any]) -> dict[str, Any]:
         sgd = {name: value for name, value in given.items() if name != "handle"}
@@ -142,6 +143,10 @@ class Host:
         if hasattr(self._adapter, "close"):
             self._adapter.close(tile)
         return {}
+
+    def _overwritten(self, tile: Any) -> dict[str, Any]:
+        names = list(self._adapter.overwritten(tile))
+        return {"overwritten": names} if names else {}
 
     def _optional(self, name: str) -> Callable[..., Any]:
         if not hasattr(self._adapter, name):

@@ -7,7 +7,7 @@ import shutil
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -41,6 +41,7 @@ class Handle:
     number: int
     sizes: Sizes
     pipe: Pipe
+    overwritten: list[str] = field(default_factory=list)
 
 
 @dataclass
@@ -180,11 +181,13 @@ class ProcessTarget(Safe):
         handle.sizes.lead = x.shape[:-1]
         given = {"training": bool(training), "noise": self._all_sent(noise)}
         found = self._ask(handle, "forward", x=self._sent(x), **given)
+        handle.overwritten += answers.names(found.get("overwritten", []), "overwritten")
         return answers.output(self._got(found["output"], "the output"), handle.sizes)
 
     def backward(self, handle: Handle, dy: Any) -> Mapping[str, Any]:
         """The gradients, as :meth:`Adapter.backward`."""
         found = self._ask(handle, "backward", dy=self._sent(dy))
+        handle.overwritten += answers.names(found.get("overwritten", []), "overwritten")
         return answers.gradients(self._all_got(found["gradients"], "gradients"), handle.sizes)
 
     def step(self, handle: Handle, **sgd: Any) -> None:

@@ -9,6 +9,7 @@ from typing import Annotated, Any, Final
 from refsim.config.checks import Interval, checked, nearest, shown
 from refsim.conformance.admissible import BINARY32, BINARY64, FLOAT32, FLOAT64, Format, Profile
 from refsim.conformance.admissible import float32_in_order as in_order
+from refsim.conformance.admissible.profile import DEVIATIONS
 from refsim.errors import ConfigError
 
 __all__ = ["FORMATS", "PROFILES", "profile_from", "profile_table"]
@@ -35,6 +36,8 @@ _KINDS: Final = {
     "operand": object,
     "setting": Annotated[int, Interval(0, 1000)],
     "spare": Annotated[int, Interval(0, 1000)],
+    "deviation": object,
+    "wide": bool,
 }
 
 
@@ -105,6 +108,8 @@ def _value(key: str, value: object) -> Any:
         return _chosen(OPERANDS, value, where)
     if key == "operand":
         return float(checked(where, value, Annotated[float, Interval(0, 1, "[)")]))
+    if key == "deviation":
+        return _chosen({each: each for each in DEVIATIONS}, value, where)
     return checked(where, value, _KINDS[key])
 
 
@@ -148,5 +153,7 @@ def _described(p: Profile) -> str:
     parts = [format_, f"sums in {order}", "FMA or not" if p.fused else "no FMA"]
     parts += ["reciprocals"] * p.reciprocal
     parts += [f"operands to {p.operand:.3g}"] * (p.operand > 0)
+    parts += ["wider intermediates"] * p.wide
+    parts += [f"deviations {p.deviation}"] * (p.deviation != FLOAT32.deviation)
     parts += [f"settings to {p.setting} ulp"] * (p.setting > 0)
     return ", ".join(parts)

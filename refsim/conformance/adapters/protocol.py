@@ -16,8 +16,9 @@ OPTIONAL = ("stages", "save", "load", "set_weights", "calibrate", "close", "capa
 class Adapter(Protocol):
     """An implementation under test, behind five methods.
 
-    Arrays go in as NumPy arrays in the data type of the case; what comes back may be anything that
-    ``numpy.asarray`` takes. A ``handle`` is whatever ``create`` returns: an object that holds one tile.
+    Arrays go in as NumPy arrays in the data type of the case. They belong to the caller and are to be left as they are.
+    What comes back may be anything that ``numpy.asarray`` takes. A ``handle`` is whatever ``create`` returns: an object
+    that holds one tile.
 
     Optional, and used where they exist:
 
@@ -27,7 +28,8 @@ class Adapter(Protocol):
         Intermediates of the last pass by the names of refsim's trace (``rounded_input``, ``product``, ...). With them
         every stage is judged by itself.
     ``save(handle)`` and ``load(config, saved)``
-        A checkpoint and a new handle from it.
+        A checkpoint and a new handle from it: state and momentum. Gradients that wait for a step need not be in it;
+        it is asked for only when there are none.
     ``set_weights(handle, weight, bias)``
         Weights in logical units, mapped as configured (clause MS-1).
     ``calibrate(handle, calibration_type, batches, quantile, max_samples, std_alpha)``

@@ -45,7 +45,9 @@ RESULTS: Final[Mapping[str, tuple[str, ...]]] = {
     "save": ("saved",),
 }
 MORE: Final[Mapping[str, tuple[str, ...]]] = {
-    "hello": ("version", "methods", "arrays", "capabilities")
+    "hello": ("version", "methods", "arrays", "capabilities"),
+    "forward": ("overwritten",),
+    "backward": ("overwritten",),
 }
 
 

@@ -13,6 +13,7 @@ from .report import Example, Report, StageVerdict
 from .rounding import Margin
 from .state import judge_state
 from .update import SGDSettings, judge_update
+from .wide import arithmetic_of
 
 __all__ = [
     "BINARY32",
@@ -28,6 +29,7 @@ __all__ = [
     "Report",
     "SGDSettings",
     "StageVerdict",
+    "arithmetic_of",
     "float32_in_order",
     "judge_backward",
     "judge_calibration",

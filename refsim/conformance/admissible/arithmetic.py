@@ -32,6 +32,9 @@ class Arithmetic:
     [1.6666666269302368, 1.6666665077209473, 1.666666865348816]
     """
 
+    hidden = 0.0
+    """How much of itself a value may have lost when it was stored."""
+
     def __init__(self, profile: Profile) -> None:
         self.profile = profile
         self.format: Format = profile.format
@@ -45,6 +48,10 @@ class Arithmetic:
         lo = np.where(np.abs(lo) < self._small, wide.lo, lo)
         hi = np.where(np.abs(hi) < self._small, wide.hi, hi)
         return self.rounded(Interval(lo, hi))
+
+    def given(self, values: Any) -> Interval:
+        """Numbers that an implementation is given, rounded to the format."""
+        return self.rounded(point(values))
 
     def rounded(self, a: Interval) -> Interval:
         """Real numbers between two ends, rounded to the format."""
@@ -110,20 +117,33 @@ class Arithmetic:
         return hull(result, self.product(a, self.inverse(b)))
 
     def _quotient(self, a: Interval, b: Interval) -> Interval:
+        return self._settled(*self._real_quotient(a, b))
+
+    def exact_quotient(self, a: Interval, b: Interval) -> Interval:
+        """Bounds of the quotients before any rounding."""
+        return outward(*self._real_quotient(a, b))
+
+    @staticmethod
+    def _real_quotient(a: Interval, b: Interval) -> tuple[Any, Any]:
         p, q, r, s = a.lo / b.lo, a.lo / b.hi, a.hi / b.lo, a.hi / b.hi
         lo, hi = np.fmin(np.fmin(p, q), np.fmin(r, s)), np.fmax(np.fmax(p, q), np.fmax(r, s))
         lo, hi = _guarded(lo, hi, (p, q, r, s), a, b)
         zero = (b.lo <= 0) & (b.hi >= 0)
         if zero.any():
             lo, hi = np.where(zero, -np.inf, lo), np.where(zero, np.inf, hi)
-        return self._settled(lo, hi)
+        return lo, hi
 
     def inverse(self, b: Interval) -> Interval:
         """Rounded reciprocals and the numbers beside them; a power of two has an exact one."""
         result = self._quotient(point(1.0), b)
         wide = self.widened(result, 1)
-        exact = (b.lo == b.hi) & (np.abs(np.frexp(b.lo)[0]) == 0.5)
+        exact = self.powers_of_two(b) | np.isinf(result.lo) | np.isinf(result.hi)
         return Interval(np.where(exact, result.lo, wide.lo), np.where(exact, result.hi, wide.hi))
+
+    @staticmethod
+    def powers_of_two(a: Interval) -> Any:
+        """Where a number is known and a power of two."""
+        return (a.lo == a.hi) & (np.abs(np.frexp(a.lo)[0]) == 0.5)
 
     @property
     def ratio_of_equals(self) -> Interval:
@@ -132,12 +152,11 @@ class Arithmetic:
 
     @staticmethod
     def clip(a: Interval, bound: Interval) -> Interval:
-        """Values limited to plus and minus a bound."""
+        """Values limited to plus and minus a bound; what may be NaN stays so."""
         low, high = bound.lo, bound.hi
-        return Interval(
-            np.where(a.lo < 0, np.maximum(a.lo, -high), np.minimum(a.lo, low)),
-            np.where(a.hi < 0, np.maximum(a.hi, -low), np.minimum(a.hi, high)),
-        )
+        lo = np.where(a.lo < 0, np.maximum(a.lo, -high), np.minimum(a.lo, low))
+        hi = np.where(a.hi < 0, np.maximum(a.hi, -low), np.minimum(a.hi, high))
+        return Interval(np.where(a.unlimited, a.lo, lo), np.where(a.unlimited, a.hi, hi))
 
     def damped(self, a: Interval, factor: Interval) -> Interval:
         """``a``, times a factor where it is negative; both where the sign is open."""

@@ -39,6 +39,7 @@ from .quantised_array import (
 from .report import Report, StageVerdict, verdict
 from .rounding import Margin
 from .sums import total
+from .wide import arithmetic_of
 
 __all__ = ["array_backward", "array_forward", "array_state"]
 
@@ -54,7 +55,7 @@ def array_forward(
     given: Mapping[str, object],
 ) -> Report:
     """The verdict on a forward pass; stages of a tile have its place before their names."""
-    A, stages = Arithmetic(profile), _places(array, given)
+    A, stages = arithmetic_of(profile), _places(array, given)
     batch, noises = _parts_of_batch(array, x), noise_by_place(noise, array.named_tiles())
     check_lead(given["output"], x, array.out_size, "output")
     passed = {
@@ -62,7 +63,10 @@ def array_forward(
         for place, tile in array.named_tiles().items()
     }
     sums, own = _sums(array, A, passed, "output")
-    flow = Flow({name: value for name, value in arrays(stages[""]).items() if name != "output"})
+    flow = Flow(
+        {name: value for name, value in arrays(stages[""]).items() if name != "output"},
+        hidden=A.hidden,
+    )
     _behind(array, A, flow, sums)
     bias = array.value("bias")
     expected = {"partial_sum": own, "output": own if bias is None or own is None else own + bias}
@@ -78,7 +82,8 @@ def _behind(array: TileModuleArray, A: Arithmetic, flow: Flow, sums: list[Interv
         if is_quantised(array):
             array_finished(array, A, flow, y)
         else:
-            flow.add("PP-2", "output", _shifted(array, A, y))
+            clause = "TA-2" if array.value("bias") is None else "PP-2"
+            flow.add(clause, "output", _shifted(array, A, y))
 
 
 def array_backward(
@@ -93,7 +98,7 @@ def array_backward(
     backward_noise: Mapping[str, object] | None,
 ) -> Report:
     """The verdict on a backward pass; gradients of a tile have its place before their names."""
-    A, shown, earlier = Arithmetic(profile), _places(array, stages), _places(array, before)
+    A, shown, earlier = arithmetic_of(profile), _places(array, stages), _places(array, before)
     results, batch, own = _places(array, gradients), _parts_of_batch(array, x), dict[str, Passed]()
     noises = noise_by_place(noise, array.named_tiles())
     ways = noise_by_place(backward_noise, array.named_tiles())
@@ -135,8 +140,7 @@ def _through_quantisers(
     """The stages of the way back through the quantisers of an array, and the gradient that its tiles get."""
     ahead = _array_flow(array, A, x, noise, shown, shown[""])
     ways = set(ahead.found)
-    rows = A.format.rounded(g.reshape(-1, array.out_size))
-    sets = array_through(array, A, ahead, point(rows))
+    sets = array_through(array, A, ahead, A.given(g.reshape(-1, array.out_size)))
     found = {name: each for name, each in ahead.found.items() if name not in ways}
     return Flow({}, found), sets
 
@@ -155,7 +159,9 @@ def _array_flow(
         place: forward_pass(tile, batch[place], A.profile, noises.get(place), shown.get(place, {}))
         for place, tile in array.named_tiles().items()
     }
-    flow = Flow({name: value for name, value in arrays(own).items() if name != "output"})
+    flow = Flow(
+        {name: value for name, value in arrays(own).items() if name != "output"}, hidden=A.hidden
+    )
     _behind(array, A, flow, _sums(array, A, passed, "output")[0])
     return flow
 
@@ -192,7 +198,7 @@ def array_state(
         own = array_own(array, x, noise)[0]
         given = {**after[""], **shown[""]}
         places = {place: {**after.get(place, {}), **shown.get(place, {})} for place in batch}
-        sets = _array_flow(array, Arithmetic(profile), x, noise, places, given).found
+        sets = _array_flow(array, arithmetic_of(profile), x, noise, places, given).found
     plain = [name for name in stored if name not in sets]
     for name in dict.fromkeys([*plain, *sets, *after[""]]):
         if name not in after[""]:
@@ -311,8 +317,8 @@ def _bias_gradient(
     """Enter the gradient of the bias of the array; that of refsim."""
     if array.value("bias") is None:
         return {}
-    rows = A.format.rounded(g.reshape(-1, array.out_size))
-    found, own = total(A, point(rows), axis=0), array.ops.column_totals(rows.astype(array.dtype))
+    rows = g.reshape(-1, array.out_size)
+    found, own = total(A, A.given(rows), axis=0), array.ops.column_totals(rows.astype(array.dtype))
     if "bias" in earlier:
         start = arrays({"before": earlier["bias"]})["before"]
         start = fitting(start, own, "before, bias,").reshape(own.shape).astype(array.dtype)

@@ -153,7 +153,7 @@ def _through_range(p: Problem, flow: Flow, rest: Interval, dv: Interval) -> None
         flow.add("IR-9", "input_gradient", dv)
         return
     d = flow.add("IR-9", "clipped_input_gradient", p.A.quotient(dv, p.r))
-    sure, possible = (p.x.magnitude <= end for end in (p.r.least_magnitude, p.r.magnitude))
-    flow.add("IR-9", "input_gradient", where(sure, possible, d, ZERO))
+    passed = p.x.magnitude <= p.r.least_magnitude, p.x.least_magnitude <= p.r.magnitude
+    flow.add("IR-9", "input_gradient", where(*passed, d, ZERO))
     if p.range is not None and p.range.learned:
         range_gradient(p, flow, rest, dv, d)

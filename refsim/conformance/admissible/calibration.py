@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import warnings
 from collections.abc import Iterable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from .initial_range import averaged, magnitude
 from .interval import Floats, Interval, hull, point
 from .profile import FLOAT32, Profile
 from .report import Report
+from .wide import arithmetic_of
 
 __all__ = ["judge_calibration"]
 
@@ -78,19 +80,24 @@ def judge_calibration(
     >>> print(judge_calibration(tile, "MOVING_QUANTILE", batches, {"input_range": [2.5]}, quantile=1.0).first)
     VIOLATION CA-2 input_range[0]: got 2.5, admissible 2.0, refsim returns 2.0 (the element)
     """
-    kind, A = _kind(calibration_type), Arithmetic(profile)
+    kind, A = _kind(calibration_type), arithmetic_of(profile)
     if tile.value("input_range") is None:
         raise InputError("tile has no input range, allowed are single tiles with one.")
     shown = checked_entries(tile, without_random_state(after), "after")
     seen = list(batches)
-    rows = [_rows(A, tile, batch) for batch in seen]
+    rows = [_rows(tile, batch) for batch in seen]
     alpha = tile.config.pre_post.input_range.init_std_alpha if std_alpha is None else std_alpha
     with np.errstate(all="ignore"):
         found = unchanged(tile)
-        if kind in (Type.MAX, Type.CACHE_QUANTILE):
-            found |= _from_all(A, tile, kind, rows, quantile, max_samples, sample)
-        elif kind is not Type.NONE:
-            found |= _from_each(A, tile, kind, rows, quantile, max_samples, float(alpha))
+        ways: list[dict[str, Admissible]] = []
+        for given in _stored(A, rows):
+            if kind in (Type.MAX, Type.CACHE_QUANTILE):
+                ways.append(_from_all(A, tile, kind, given, quantile, max_samples, sample))
+            elif kind is not Type.NONE:
+                ways.append(_from_each(A, tile, kind, given, quantile, max_samples, float(alpha)))
+        for name in {name for way in ways for name in way}:
+            sets = [each for way in ways for each in way[name].sets]
+            found[name] = replace(ways[0][name], sets=sets)
         options = {"quantile": quantile, "max_samples": max_samples, "std_alpha": std_alpha}
         own = {} if sample is not None else _own(tile, kind, seen, options)
         verdicts = [
@@ -107,14 +114,21 @@ def _kind(value: object) -> Type:
     raise InputError(f"calibration_type is {value!r}, allowed are {allowed}.")
 
 
-def _rows(A: Arithmetic, tile: Tile, batch: object) -> Floats:
+def _stored(A: Arithmetic, rows: list[Floats]) -> list[list[Floats]]:
+    """The rows rounded to the format, and as they are if more digits may be kept."""
+    rounded = [A.format.rounded(each) for each in rows]
+    kept = A.hidden > 0 and any((a != b).any() for a, b in zip(rows, rounded, strict=True))
+    return [rounded, rows] if kept else [rounded]
+
+
+def _rows(tile: Tile, batch: object) -> Floats:
     """The rows of a batch that are not all zero."""
     array = np.asarray(batch)
     if array.dtype.kind not in "fiub" or array.ndim == 0 or array.shape[-1] != tile.in_size:
         raise ShapeError(
             f"a batch has shape {array.shape} and dtype {array.dtype}, allowed are real numbers (..., {tile.in_size})."
         )
-    rows: Floats = A.format.rounded(array.astype(np.float64).reshape(-1, tile.in_size))
+    rows: Floats = array.astype(np.float64).reshape(-1, tile.in_size)
     return rows[rows.any(axis=1)]
 
 
@@ -140,10 +154,10 @@ def _from_all(
         return {}
     if kind is Type.MAX:
         peak = point([max(np.abs(each).max() for each in rows if each.size)])
-        return {"input_range": Admissible("WM-1", "input_range", [peak])}
+        return {"input_range": Admissible("CA-1", "input_range", [peak])}
     kept = np.concatenate(rows)
     if sample is not None:
-        kept = _rows(A, tile, sample)
+        kept = A.format.rounded(_rows(tile, sample))
     elif count > max_samples:
         raise InputError(
             f"the batches have {count} rows, of which {max_samples} were kept; give these as sample."
@@ -153,10 +167,19 @@ def _from_all(
 
 
 def _quantile(A: Arithmetic, tile: Tile, values: Floats, q: float) -> Interval:
-    """The quantile between two neighbours, from either of them."""
+    """The quantile with its place in the ordered numbers formed in float64, or in the format of the profile."""
     signed = tile.config.choices.calibration_quantile_of != "absolute"
     ordered = np.sort(values if signed else np.abs(values), axis=None)
-    place = np.float64(q) * (ordered.size - 1)
+    last = ordered.size - 1
+    place = float(np.float64(q) * last)
+    short = A.format.rounded(np.float64(q)) == q and A.format.rounded(np.float64(place)) == place
+    spread = 0.0 if short else 4 * A.format.unit * place
+    places = (max(place - spread, 0.0), place, min(place + spread, float(last)))
+    return hull(*(_between(A, ordered, each) for each in dict.fromkeys(places)))
+
+
+def _between(A: Arithmetic, ordered: Floats, place: float) -> Interval:
+    """The value at a place between two neighbours, from either of them."""
     index = int(place)
     fraction = A.setting(place - index)
     lower = point(ordered[index])

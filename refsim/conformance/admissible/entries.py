@@ -18,6 +18,7 @@ from .plan import quantised_entries
 from .problem import arrays
 from .profile import BINARY32, BINARY64, Profile
 from .report import StageVerdict, verdict
+from .wide import arithmetic_of
 
 __all__ = [
     "KEPT",
@@ -91,8 +92,8 @@ def digits_of(profile: Profile, tile: Any, name: str) -> Arithmetic:
     """The arithmetic of an entry: that of quantisers is float32 in every tile."""
     stored = {**kept(tile), **tile.parameters}.get(name)
     if stored is not None and stored.dtype == np.float32 and profile.format == BINARY64:
-        return Arithmetic(replace(profile, format=BINARY32, accumulator=BINARY32))
-    return Arithmetic(profile)
+        return arithmetic_of(replace(profile, format=BINARY32, accumulator=BINARY32))
+    return arithmetic_of(profile)
 
 
 def _repeated(one: Interval, size: int) -> Interval:

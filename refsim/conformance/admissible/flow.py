@@ -10,7 +10,7 @@ import numpy as np
 
 from refsim.errors import ShapeError
 
-from .interval import Floats, Interval, hull, point
+from .interval import Floats, Interval, hull, near
 from .rounding import Margin
 
 if TYPE_CHECKING:
@@ -44,6 +44,8 @@ class Flow:
         Stages of the implementation by name; what follows is judged from them.
     grids
         Grids that each quantiser may have had, by its name.
+    hidden
+        How much of itself a value may have lost when it was shown.
 
     Examples
     --------
@@ -58,6 +60,7 @@ class Flow:
     found: dict[str, Admissible] = field(default_factory=dict)
     margins: list[Margin] = field(default_factory=list)
     grids: dict[str, list[Grid]] = field(default_factory=dict)
+    hidden: float = 0.0
 
     def add(self, clause: str, name: str, value: Interval) -> Interval:
         """Enter a set, and return what the next stage starts from."""
@@ -73,7 +76,7 @@ class Flow:
         array = array.reshape(shape)
         unknown = np.isnan(array)
         if not unknown.any():
-            return point(array)
+            return near(array, value.flat, self.hidden)
         flat = value.flat
         return Interval(np.where(unknown, flat.lo, array), np.where(unknown, flat.hi, array))
 

@@ -56,9 +56,13 @@ def _weight(p: Problem, flow: Flow) -> None:
 
 
 def _with_common_range(p: Problem) -> Interval:
-    """The scaled input where clip and division have the same unknown range: ``r / r`` is 1, but for a reciprocal."""
+    """The scaled input where clip and division have the same unknown range: ``r / r`` is 1, but for a reciprocal.
+
+    Of a range that may have underflowed to 0 everything may come.
+    """
     assert p.r is not None
-    return p.A.clip(p.A.quotient(p.x, p.r), p.A.ratio_of_equals)
+    ratio = p.A.quotient(p.x, p.r)
+    return p.A.clip(ratio, p.A.ratio_of_equals) if p.r.least_magnitude.all() else ratio
 
 
 def _periphery(p: Problem, flow: Flow, z: Interval) -> None:

@@ -7,7 +7,7 @@ import numpy as np
 from .arithmetic import Arithmetic
 from .grid import Grid, inside
 from .grid_over import single
-from .interval import Floats, Interval, hull, outward, point, where
+from .interval import Interval, hull, outward, point, where
 from .profile import FLOAT32
 from .sums import total
 
@@ -52,7 +52,7 @@ def scale_gradient(
     ratio = A.exact_product(g, A.quotient(x, grid.step))
     ratio = where(*inside(A, x, codes, grid), ratio, ZERO)
     first = _total(A, steps, 0)
-    second = _total(A, ratio, 0 if _power_of_two(grid.step) else A.profile.spare)
+    second = _total(A, ratio, 0 if A.powers_of_two(grid.step).all() else A.profile.spare)
     lo, hi = first.lo - second.hi, first.hi - second.lo
     exact = (first.lo == first.hi) & (second.lo == second.hi)
     wide = outward(lo, hi)
@@ -80,9 +80,3 @@ def zero_point_gradient(
     blocked = single(total(A, where(*mask, ZERO, terms), 1, roundings=1))
     every, kept = (single(total(A, t, 1, roundings=1)) for t in (terms, where(*mask, terms, ZERO)))
     return hull(blocked, Arithmetic(FLOAT32).difference(every, kept))
-
-
-def _power_of_two(step: Interval) -> bool:
-    """Whether no association of factors rounds a product with the step."""
-    fraction: Floats = np.frexp(step.lo)[0]
-    return bool(np.array_equal(step.lo, step.hi) and (fraction == 0.5).all())

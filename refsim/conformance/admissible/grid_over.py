@@ -35,9 +35,9 @@ def single(a: Interval) -> Interval:
 
 def held_zero(A: Arithmetic, lo: Interval, hi: Interval) -> tuple[Interval, Interval]:
     """Ranges that hold zero and are not empty, QU-1."""
-    least = A.format.rounded(np.float64(SMALLEST_STEP))
+    least = A.setting(SMALLEST_STEP)
     below = Interval(np.minimum(lo.lo, 0), np.minimum(lo.hi, 0))
-    return below, Interval(np.maximum(hi.lo, least), np.maximum(hi.hi, least))
+    return below, Interval(np.maximum(hi.lo, least.lo), np.maximum(hi.hi, least.hi))
 
 
 def code_ends(n_bits: int, signed: bool) -> tuple[float, float]:

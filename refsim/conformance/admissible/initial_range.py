@@ -12,7 +12,7 @@ from refsim.tile.settings import Range
 
 from .arithmetic import Arithmetic
 from .deviation import deviation
-from .interval import Floats, Interval, hull, point
+from .interval import Floats, Interval, hull, near, point
 
 __all__ = ["RangeStart", "averaged", "magnitude", "range_start"]
 
@@ -46,11 +46,11 @@ class RangeStart:
         """The counter in each branch."""
         return [counter for _, counter in self.branches]
 
-    def used(self, stages: Mapping[str, Floats]) -> Interval:
+    def used(self, A: Arithmetic, stages: Mapping[str, Floats]) -> Interval:
         """The range that the pass goes on with: that of the implementation, if it shows one that can be used."""
         shown = stages.get("input_range")
         if shown is not None and shown.size == 1 and np.isfinite(shown).all() and shown.all():
-            return point(shown.reshape(1))
+            return near(shown.reshape(1), hull(*self.ranges), A.hidden)
         return hull(*self.ranges)
 
 
@@ -68,9 +68,12 @@ def range_start(
     r = point(stored)
     if not (tile.training and len(x.lo) and counter < s.init_batches):
         tile.checked_range(stored[0])
-        return RangeStart(None, ((r, counter),), {"input_range": stored[0]})
+        starts = [r]
+        if tile.training and counter < s.init_batches and r.lo[0] < 0:
+            starts.append(magnitude(r))  # an empty batch may count as one that does not count
+        return RangeStart(None, tuple((r, counter) for r in starts), {"input_range": stored[0]})
     found = deviation(A, x) if x.lo.size > 1 else point(0.0)
-    branches = _branches(A, r, counter, s, _shown(stages, found))
+    branches = _branches(A, r, counter, s, _shown(A, stages, found))
     if not any(_usable(each) for each, _ in branches):
         branches = _branches(A, r, counter, s, found)
     if not any(_usable(each) for each, _ in branches):
@@ -78,12 +81,12 @@ def range_start(
     return RangeStart(found, tuple(branches), _own(tile, s, x.lo))
 
 
-def _shown(stages: Mapping[str, Floats], found: Interval) -> Interval:
+def _shown(A: Arithmetic, stages: Mapping[str, Floats], found: Interval) -> Interval:
     """The standard deviation of the implementation, if it shows one that can be."""
     shown = stages.get("deviation")
     if shown is None or shown.size != 1 or not 0 <= shown.reshape(-1)[0] < np.inf:
         return found
-    return point(shown.reshape(()))
+    return near(shown.reshape(()), found, A.hidden)
 
 
 def _branches(

@@ -8,7 +8,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["Interval", "booleans", "hull", "inward", "outward", "point", "where"]
+__all__ = [
+    "Interval",
+    "booleans",
+    "hull",
+    "inward",
+    "near",
+    "open_interval",
+    "outward",
+    "point",
+    "where",
+]
 
 Floats = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -49,6 +59,12 @@ class Interval:
         return result
 
     @property
+    def unlimited(self) -> Mask:
+        """Where everything is open, so NaN is, too: infinities met, or a divisor that may be 0."""
+        result: Mask = np.isneginf(self.lo) & np.isposinf(self.hi)
+        return result
+
+    @property
     def flat(self) -> Interval:
         """The smallest intervals that hold the pieces."""
         if self.lo.ndim < 3:
@@ -56,10 +72,10 @@ class Interval:
         return Interval(np.fmin.reduce(self.lo, axis=0), np.fmax.reduce(self.hi, axis=0))
 
     def contains(self, value: Floats) -> Mask:
-        """Whether each value lies in one of the pieces; NaN lies only where overflow leaves everything open."""
-        open_ = np.isneginf(self.lo) & np.isposinf(self.hi)
+        """Whether each value lies in one of the pieces; NaN lies only where an end is infinite."""
+        infinite = np.isinf(self.lo) | np.isinf(self.hi)
         inside: Mask = np.logical_and(self.lo <= value, value <= self.hi) | (
-            open_ & np.isnan(value)
+            infinite & np.isnan(value)
         )
         return np.logical_or.reduce(inside, axis=0) if inside.ndim == 3 else inside
 
@@ -71,6 +87,29 @@ def point(value: Any) -> Interval:
     """Single values."""
     array = np.asarray(value, dtype=np.float64)
     return Interval(array, array)
+
+
+def open_interval(shape: tuple[int, ...]) -> Interval:
+    """All numbers, and NaN."""
+    return Interval(np.full(shape, -np.inf), np.full(shape, np.inf))
+
+
+def near(shown: Floats, sets: Interval, room: float) -> Interval:
+    """What stands behind a value that is shown: itself, and what of the sets rounds to it by so much of itself.
+
+    >>> near(np.array([1.0]), Interval(np.array([0.99]), np.array([1.01])), 2.0**-8)
+    Interval(lo=array([0.99609375]), hi=array([1.00390625]))
+    """
+    if room == 0:
+        return point(shown)
+    lo = np.maximum(sets.lo, shown - np.abs(shown) * room)
+    hi = np.minimum(sets.hi, shown + np.abs(shown) * room)
+    met = lo <= hi
+    lo, hi = (
+        np.where(met, np.minimum(lo, shown), shown),
+        np.where(met, np.maximum(hi, shown), shown),
+    )
+    return Interval(lo, hi)
 
 
 def hull(*intervals: Interval) -> Interval:

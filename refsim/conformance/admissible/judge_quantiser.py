@@ -24,6 +24,7 @@ from .possible_grids import possible_grids
 from .problem import arrays
 from .profile import FLOAT32, Profile
 from .report import Report, verdict
+from .wide import arithmetic_of
 
 __all__ = ["judge_quantiser"]
 
@@ -93,7 +94,7 @@ def judge_quantiser(
     >>> print(up.first)
     VIOLATION QU-8 quantiser_codes[1]: got 1.0, admissible 0.0, refsim returns 0.0 (1 of 3 elements)
     """
-    A, plan = Arithmetic(profile), _plan(quantiser, training)
+    A, plan = arithmetic_of(profile), _plan(quantiser, training)
     own = plan.quantiser
     values = as_array(x, own.dtype, "x")
     given = {f"{NAME}.{key}": value for key, value in (state or {}).items()}
@@ -103,8 +104,8 @@ def judge_quantiser(
     _check_shape(dy, values.shape, "dy")
     _check_shape(output, values.shape, "output")
     with np.errstate(all="ignore"):
-        flow = Flow(shown)
-        rows = _forward(A, flow, plan, point(A.format.rounded(values.astype(np.float64))))
+        flow = Flow(shown, hidden=A.hidden)
+        rows = _forward(A, flow, plan, A.given(values.astype(np.float64)))
         back: Any = None
         if dy is not None:
             back = as_array(dy, own.dtype, "dy")

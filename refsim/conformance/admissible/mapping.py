@@ -19,10 +19,11 @@ from refsim.tile.state import Tile
 from .arithmetic import Arithmetic
 from .entries import checked_entries, judged, unchanged, without_random_state
 from .flow import Admissible
-from .interval import Floats, Interval, point
+from .interval import Floats, Interval, near, point
 from .post_update import mapping_scales, stored_weight
 from .profile import FLOAT32, Profile
 from .report import Report
+from .wide import arithmetic_of
 
 __all__ = ["judge_mapping"]
 
@@ -98,7 +99,7 @@ def _judged_tile(
     twin = copy.deepcopy(tile)
     twin.set_weights(W, bias, omega)
     own = dict(twin.state_dict())
-    found = _stored(tile, Arithmetic(profile), W, own, shown, bias, omega)
+    found = _stored(tile, arithmetic_of(profile), W, own, shown, bias, omega)
     verdicts = [judged(tile, each, profile, shown, own) for each in found if each.name in shown]
     return Report(profile.name, verdicts)
 
@@ -113,7 +114,7 @@ def _stored(
     omega: float | None,
 ) -> list[Admissible]:
     """The entries in the order of the clauses."""
-    found, logical = unchanged(tile), point(A.format.rounded(W))
+    found, logical = unchanged(tile), A.given(W)
     found["weight"] = Admissible("MS-2", "weight", [logical])
     if bias is not None:
         found["bias"] = Admissible("PP-2", "bias", [point(own["bias"])])
@@ -128,7 +129,11 @@ def _stored(
     given = shown.get("mapping_scales")
     usable = given is not None and np.isfinite(given).all() and bool(given.all())
     taken = (
-        point(np.broadcast_to(given.reshape(-1), tile.out_size))
+        near(
+            np.broadcast_to(given.reshape(-1), tile.out_size),
+            Interval(*(np.broadcast_to(end, tile.out_size) for end in (scales.lo, scales.hi))),
+            A.hidden,
+        )
         if given is not None and usable
         else scales
     )

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from .arithmetic import Arithmetic
-from .interval import Floats, Interval, point
+from .interval import Floats, Interval, hull, near, point
 from .manual_backward import rate_compensation
 from .sums import matrix_product
 
@@ -24,7 +24,8 @@ def pending_update(
 ) -> Interval:
     """The weight after all pending updates, with inputs in units of the range that the step has just made.
 
-    The range is the one that the implementation shows after the step, where it does.
+    The range is the one that the implementation shows after the step, where it does. The updates are subtracted one
+    after the other, or as one product of all rows.
     """
     weight = sets["weight"]
     stored = tile.buffers.get("mapping_scales")
@@ -32,19 +33,33 @@ def pending_update(
     rate = A.setting(lr)
     if compensated:
         rate = A.product(rate, rate_compensation(A, point(stored)))
-    r = _range(tile, sets, shown)
-    for update in tile.pending:
-        h = _unscaled_gradient(A, point(update.h), stored, compensated)
-        v = _scaled(A, point(update.x), r)
-        product = matrix_product(A, h.T, v.T)
-        weight = A.product_sum(Interval(-rate.hi, -rate.lo), product, weight)
-    return weight
+    r, down = _range(A, tile, sets, shown), Interval(-rate.hi, -rate.lo)
+    factors = [
+        (
+            _unscaled_gradient(A, point(update.h), stored, compensated),
+            _scaled(A, point(update.x), r),
+        )
+        for update in tile.pending
+    ]
+    apart = weight
+    for h, v in factors:
+        apart = A.product_sum(down, matrix_product(A, h.T, v.T), apart)
+    if len(factors) < 2:
+        return apart
+    h, v = (Interval(*_stacked(parts)) for parts in zip(*factors, strict=True))
+    return hull(apart, A.product_sum(down, matrix_product(A, h.T, v.T), weight))
 
 
-def _range(tile: Any, sets: Mapping[str, Interval], shown: Mapping[str, Floats]) -> Interval | None:
+def _stacked(parts: Sequence[Interval]) -> tuple[Floats, Floats]:
+    return np.concatenate([a.lo for a in parts]), np.concatenate([a.hi for a in parts])
+
+
+def _range(
+    A: Arithmetic, tile: Any, sets: Mapping[str, Interval], shown: Mapping[str, Floats]
+) -> Interval | None:
     after = shown.get("input_range")
     if after is not None and np.isfinite(after).all() and after.all():
-        return point(after.reshape(1))
+        return near(after.reshape(1), sets.get("input_range", point(after.reshape(1))), A.hidden)
     stored = tile.value("input_range")
     return None if stored is None else sets.get("input_range", point(stored))
 

@@ -54,7 +54,7 @@ def possible_grids(A: Arithmetic, flow: Flow, plan: Plan, x: Interval) -> list[G
     if plan.grid is not None:
         zero = None if plan.grid.zero_float is None else column(plan.grid.zero_float)
         kept = (plan.grid.signed, column(plan.grid.delta), zero)
-        return _few(_entered(flow, plan, kept, "QU-5"))
+        return _few(_entered(flow, plan, kept, "QU-1"))
     clause, lo, hi = estimated(A, flow, plan, x)
     lo, hi = held_zero(A, lo, hi)
     found: list[Grid] = []

@@ -13,7 +13,7 @@ from refsim.tile.settings import DATA_TYPES, typed
 
 from .arithmetic import Arithmetic
 from .deviation import deviation
-from .interval import Floats, Interval, point, where
+from .interval import Floats, Interval, near, point, where
 
 __all__ = ["Remapped", "clip_bound", "clipped", "mapping_scales", "remapped", "stored_weight"]
 
@@ -87,7 +87,7 @@ def remapped(
     scales = Interval(*(np.broadcast_to(end, (tile.out_size,)) for end in (scales.lo, scales.hi)))
     usable = shown is not None and np.isfinite(shown).all() and bool(shown.all())
     used = (
-        point(np.broadcast_to(shown.reshape(-1), tile.out_size))
+        near(np.broadcast_to(shown.reshape(-1), tile.out_size), scales, A.hidden)
         if shown is not None and usable
         else scales
     )

@@ -24,12 +24,17 @@ from .plan import Plan, plans
 from .profile import Profile
 from .sums import matrix_product, sample_product
 from .weight import EffectiveWeight, effective_weight
+from .wide import arithmetic_of
 
-__all__ = ["Converter", "Problem", "arrays", "problem", "transposed_problem"]
+__all__ = ["Converter", "MissingNoise", "Problem", "arrays", "problem", "transposed_problem"]
 
 WIDE = DATA_TYPES[RPUDataType.DOUBLE]
 TILES = (TorchInferenceTile, QuantizedTorchInferenceTile, *MANUAL)
 NOISE = ("inp_noise", "out_noise", "inp_sto_round", "out_sto_round")
+
+
+class MissingNoise(InputError):
+    """A pass is possible for which no deviates were given."""
 
 
 @dataclass(frozen=True)
@@ -128,7 +133,7 @@ class Problem:
             return None
         values = self.noise.get(name)
         if values is None:
-            raise InputError(
+            raise MissingNoise(
                 f"{name} is switched on; give the deviates that were used as {self.source}[{name!r}]."
             )
         if not self.core.iterative:
@@ -156,14 +161,14 @@ def problem(
             f"tile is a {type(tile).__name__}, allowed are tiles of the classes "
             f"{', '.join(each.__name__ for each in TILES)}."
         )
-    A = Arithmetic(profile)
+    A = arithmetic_of(profile)
     tile.check_config()
     core = forward_core(tile)
     p, choices = tile.config.pre_post.input_range, tile.config.choices
     ranged = tile_settings.input_range(
         p, choices.gradient_scale_applies, WIDE, choices.output_percentage_of
     )
-    rows = point(A.format.rounded(_rows(x, tile.in_size)))
+    rows = A.given(_rows(x, tile.in_size))
     start = None if ranged is None else range_start(A, tile, ranged, rows, stages)
     level = tile.buffers.get("out_noise_values")
     eta = A.setting(core.adc.noise) if level is None else point(level)
@@ -173,7 +178,7 @@ def problem(
         rows,
         effective_weight(A, tile, len(rows.lo), noise, stages),
         tile.out_size,
-        None if start is None else start.used(stages),
+        None if start is None else start.used(A, stages),
         state["mapping_scales"],
         state["out_scaling_alpha"],
         state["bias"],

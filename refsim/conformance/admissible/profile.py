@@ -98,6 +98,9 @@ class Profile:
         Formulas of a standard deviation that are allowed: ``"two-pass"``, squares of the distances from the mean;
         ``"updating"``, that or a running mean and sum of squares, element by element or in parts that are merged
         (Welford, Chan); ``"one-pass"``, any of these or the sum of squares less the square of the sum.
+    wide
+        Whether intermediate results may keep more digits than the format, those of float64 or some of them, so that
+        only what is stored is rounded to it. Factors may be associated anyhow then.
 
     Raises
     ------
@@ -120,6 +123,7 @@ class Profile:
     setting: int = 0
     spare: int = 4
     deviation: str = "updating"
+    wide: bool = False
 
     def __post_init__(self) -> None:
         """Refuse what no arithmetic has."""
@@ -142,6 +146,23 @@ class Profile:
     def reciprocals(self) -> Profile:
         """The same arithmetic with reciprocals instead of divisions allowed."""
         return replace(self, name=f"{self.name}, reciprocals", reciprocal=True)
+
+    def wider(self) -> Profile:
+        """The same arithmetic with intermediate results of more digits allowed.
+
+        >>> print(FLOAT32.wider().name)
+        float32, sums in any order, FMA or not, wider intermediates
+        """
+        return replace(self, name=f"{self.name}, wider intermediates", wide=True)
+
+    def codes(self) -> Profile:
+        """The same arithmetic with operands of products that are integer codes, multiplied by the step behind the sum.
+
+        >>> print(FLOAT32.codes().name)
+        float32, sums in any order, FMA or not, steps behind products
+        """
+        operand = max(self.operand, 2 * self.format.unit)
+        return replace(self, name=f"{self.name}, steps behind products", operand=operand)
 
     def gamma(self, n: int) -> float:
         r"""Bound :math:`\gamma_n = n u / (1 - n u)` of the relative error of ``n`` roundings, rounded up."""

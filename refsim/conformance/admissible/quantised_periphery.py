@@ -137,7 +137,10 @@ def through_periphery(p: Problem, flow: Flow, g: Interval) -> tuple[Interval, In
 
 def output_sum(p: Problem, dk: Interval) -> Interval:
     """Derivative of the loss with respect to the range as a factor."""
-    found = _share(p, dk, _product(p, p.scales, p.a), 1)
+    others = _product(p, p.scales, p.a)
+    found = _share(p, dk, others, 1)
+    if others is not None and not p.A.powers_of_two(others).all():
+        found = p.A.loosened(found, p.A.profile.spare, found.magnitude)
     return Interval(found.lo.reshape(()), found.hi.reshape(()))
 
 

@@ -26,7 +26,7 @@ def quantised_flow(p: Problem, stages: Mapping[str, Floats], state: Mapping[str,
     Entries of the state are stages too: the step is judged by the extremes that the implementation remembers.
     """
     own = {name: value for name, value in state.items() if name.partition(".")[0] in QUANTISED}
-    flow = Flow({**own, **stages})
+    flow = Flow({**own, **stages}, hidden=p.A.hidden)
     if own and len(p.x.lo):
         with np.errstate(all="ignore"):
             forward(p, flow)

@@ -7,10 +7,11 @@ import numpy as np
 from . import quantised_periphery
 from .arithmetic import Arithmetic
 from .flow import Flow
-from .interval import Interval, booleans, hull, point, where
+from .interval import Interval, booleans, hull, open_interval, outward, point, where
 from .problem import Problem
 from .profile import BINARY32, Profile
 from .sums import total
+from .wide import arithmetic_of
 
 __all__ = ["clip_mask", "manual_range_gradient", "range_gradient"]
 
@@ -29,12 +30,13 @@ def range_gradient(p: Problem, flow: Flow, rest: Interval, dv: Interval, d: Inte
     grown = _grown(p, flow, rule, clip_mask(p, flow)) if s.grows else rule
     decayed = flow.add("IR-7", "range_rule_with_decay", _decayed(p, flow, c, grown))
     out, into = _sums(p, flow, rest, dv)
-    residual = A.difference(out, A.quotient(into, r))
+    taken = _divided(p, flow, dv, into)
+    residual = A.difference(out, taken)
     if A.profile.fused and A.profile.reciprocal:
         turned = Interval(-into.hi, -into.lo)
         residual = hull(residual, A.product_sum(turned, A.inverse(r), out))
     residual = flow.add("IR-8", "range_residual", residual)
-    flow.add("IR-8", "range_gradient", _all_terms(A, decayed, residual, out, into, r))
+    flow.add("IR-8", "range_gradient", _all_terms(A, decayed, residual, out, into, taken, r))
 
 
 def _compared(p: Problem, flow: Flow) -> Interval:
@@ -123,7 +125,9 @@ def _share(profile: Profile, inside: int, count: int) -> Interval:
     """A fraction in float32, whatever the format of the profile."""
     if count == 0:
         return point(np.nan)
-    single = Arithmetic(Profile("", BINARY32, BINARY32, reciprocal=profile.reciprocal))
+    single = arithmetic_of(
+        Profile("", BINARY32, BINARY32, reciprocal=profile.reciprocal, wide=profile.wide)
+    )
     return single.quotient(point(float(inside)), point(float(count)))
 
 
@@ -133,11 +137,38 @@ def _sums(p: Problem, flow: Flow, rest: Interval, dv: Interval) -> tuple[Interva
     if p.quantised:
         out = quantised_periphery.output_sum(p, rest)
     else:
-        scaled = rest if p.scales is None else A.product(rest, p.scales)
         z = flow.value("product" if p.core.perfect else "core_output")
-        out = total(A, A.exact_product(scaled, z), None, spare)
+        out = total(A, _output_terms(p, rest, z), None, spare)
     into = total(A, A.exact_product(dv, flow.value("scaled_input")), None, spare)
     return flow.add("SU-2", "range_output_sum", out), flow.add("SU-2", "range_input_sum", into)
+
+
+def _output_terms(p: Problem, rest: Interval, z: Interval) -> Interval:
+    """Products of gradient, scale and core output, rounded behind any two of them or not at all."""
+    if p.scales is None:
+        return p.A.exact_product(rest, z)
+    scaled, real = p.A.product(rest, p.scales), p.A.exact_product(rest, p.scales)
+    terms = p.A.exact_product(scaled, z)
+    if np.array_equal(scaled.lo, real.lo) and np.array_equal(scaled.hi, real.hi):
+        return terms
+    whole = p.A.exact_product(real, z)
+    return hull(terms, outward(whole.lo, whole.hi))
+
+
+def _divided(p: Problem, flow: Flow, dv: Interval, into: Interval) -> Interval:
+    """The sum over inputs over the range: divided as a whole, or term by term before it is summed.
+
+    Where the square of the range underflows, or its reciprocal overflows, everything is open.
+    """
+    assert p.r is not None
+    A, r = p.A, p.r
+    whole = A.quotient(into, r)
+    if (r.least_magnitude**2 < 2.0**A.format.least_exponent).any():
+        return open_interval(whole.lo.shape)
+    if "range_input_sum" in flow.given or A.powers_of_two(r).all():
+        return whole
+    terms = A.exact_quotient(A.exact_product(dv, flow.value("scaled_input")), r)
+    return hull(whole, total(A, terms, None, A.profile.spare + 2))
 
 
 def _all_terms(
@@ -146,11 +177,11 @@ def _all_terms(
     residual: Interval,
     out: Interval,
     into: Interval,
+    taken: Interval,
     r: Interval,
 ) -> Interval:
     """The sum of all terms, which an implementation may accumulate in another order."""
     result = A.sum(decayed, residual)
-    taken = A.quotient(into, r)
     first = A.sum(A.sum(decayed, out), Interval(-taken.hi, -taken.lo))
     last = A.sum(A.difference(decayed, taken), out)
     everything = hull(result, first, last)

@@ -123,7 +123,7 @@ def _sums(A: Arithmetic, terms: Interval) -> Interval:
     wide = Arithmetic(replace(A.profile, format=BINARY64))
     sums = total(wide, terms, 1, roundings=1)
     small = terms.lo.shape[1] * A.format.least
-    underflow = np.where(sums.hi > small * 2.0**64, 0.0, small)
+    underflow = np.where((sums.hi == 0) | (sums.hi > small * 2.0**64), 0.0, small)
     least = np.where(sums.lo == sums.hi, underflow, small)
     return Interval(np.maximum(sums.lo - least, 0.0), sums.hi + least)
 

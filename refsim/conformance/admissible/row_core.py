@@ -49,7 +49,7 @@ def _managed(p: Problem, flow: Flow, v: Interval, alpha: Interval) -> Interval:
     for each in endings:
         rows = np.flatnonzero(each.rows)
         if rows.size:
-            part = Flow(_shown(flow, rows, N, I, O))
+            part = Flow(_shown(flow, rows, N, I, O), hidden=flow.hidden)
             one_pass(_part(p, rows), part, v[rows], each.alpha[rows], each.factor, each.number)
             flow.margins.extend(part.margins)
             for found in part.found.values():

@@ -93,7 +93,7 @@ def _back_average(pass_: Pass) -> Admissible:
     name, after = "backward_average_abs_max", None
     if pass_.way_back is not None and pass_.tile.training:
         p, shown, g = pass_.way_back
-        flow = Flow(shown)
+        flow = Flow(shown, hidden=p.A.hidden)
         forward(p, flow)
         after = running_peak_of_gradients(p, flow, g)
     kept = point(pass_.tile.value(name))
@@ -202,7 +202,7 @@ def _way_back(
     shown = arrays({name: value for name, value in stages.items() if name != "output"})
     p = problem(tile, x, profile, noise, shown)
     g = np.asarray(dy, dtype=np.float64).reshape(len(p.x.lo), tile.out_size)
-    return p, shown, point(p.A.format.rounded(g))
+    return p, shown, p.A.given(g)
 
 
 def _in_order(tile: Any, flow: Flow, after: Mapping[str, Any]) -> list[str]:

@@ -24,6 +24,7 @@ from .pending import pending_update
 from .post_update import clip_bound, clipped, remapped
 from .profile import FLOAT32, Profile
 from .report import Report, StageVerdict
+from .wide import arithmetic_of
 
 __all__ = ["SGDSettings", "Velocities", "judge_update"]
 
@@ -142,7 +143,7 @@ def _judged_part(
     with np.errstate(all="ignore"):
         sets, velocities = _stepped(tile, profile, given, settings, velocity or {})
         if isinstance(tile, CustomTile):
-            sets["weight"] = pending_update(tile, Arithmetic(profile), sets, shown, settings.lr)
+            sets["weight"] = pending_update(tile, arithmetic_of(profile), sets, shown, settings.lr)
         own, own_velocities = _own(tile, given, settings, velocity)
         found = _entries(tile, profile, sets, shown)
         verdicts = [judged(tile, each, profile, shown, own) for each in found]
@@ -228,7 +229,7 @@ def _entries(
     tile: Any, profile: Profile, sets: Mapping[str, Interval], shown: Mapping[str, Floats]
 ) -> list[Admissible]:
     """What the entries may be after clip and remap; those that the optimiser alone has changed come first."""
-    A = Arithmetic(profile)
+    A = arithmetic_of(profile)
     found = unchanged(tile)
     found |= {name: Admissible("OP-1", name, [value]) for name, value in sets.items()}
     if isinstance(tile, CustomTile):

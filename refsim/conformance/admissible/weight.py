@@ -16,7 +16,7 @@ from refsim.tile.settings import DATA_TYPES, grid_step, typed
 from refsim.tile.stages import MODIFIER
 
 from .arithmetic import Arithmetic
-from .interval import Floats, Interval, hull, point
+from .interval import Floats, Interval, hull, open_interval, point
 from .rounding import Margin, codes, levels, margin
 
 __all__ = ["EffectiveWeight", "effective_weight"]
@@ -123,7 +123,7 @@ def _modified(A: Arithmetic, tile: Any, deviates: Any) -> tuple[Interval, Margin
     if p.type == WeightModifierType.DISCRETIZE:
         step = _scaled(A, grid_step(p.res, 1.0), grid_step(p.res, largest), largest)
         if step.hi == 0:
-            return w, None
+            return (w if largest == 0 else open_interval(w.lo.shape)), None
         level = levels(A, w, step, xi)
         return codes(A, level, step), margin("effective_weight", level)
     if xi is None:

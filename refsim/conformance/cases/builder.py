@@ -32,6 +32,7 @@ SIZES: Final = (
 """Rows, inputs and outputs of most cases."""
 LARGE: Final = ((8, 16, 8), (5, 33, 9), (16, 64, 17), (3, 8, 64), (33, 17, 5))
 SHARE_OF_LARGE: Final = 0.06
+SPARE_PASSES: Final = 2
 COUNTERS: Final = (0, 1, 2, 99, 2**24 - 1, 2**24)
 """Numbers of batches, up to where one more is no longer exact in float32."""
 
@@ -69,6 +70,7 @@ class CaseBuilder:
         self.tile = self.start.tile()
         self.optimizer = SGD([self.tile], **asdict(self.start.sgd))
         self.pending = False
+        """Whether gradients wait for a step; whether a checkpoint holds them is nobody's promise."""
 
     def case(self, count: int, name: str) -> Case | None:
         """A case of up to so many steps; it ends where refsim refuses one, and is None if that is the first."""
@@ -94,6 +96,8 @@ class CaseBuilder:
             state["input_range_update_idx"] = np.array([counter], np.float32)
         if d.may("mapping_scales", 0.4):
             state["mapping_scales"] = arrays.scales(d, O)
+        if getattr(self.io, "out_noise_std", 0.0) > 0:
+            state["out_noise_values"] = arrays.noise_strengths(d, O)
         mapping = self.config.mapping
         if mapping.learn_out_scaling:
             count = O if mapping.out_scaling_columnwise else 1
@@ -114,7 +118,7 @@ class CaseBuilder:
 
     def _drawn_step(self, k: int) -> None:
         d = self.d
-        reload = k > 0 and not self.remembers and d.may("checkpoint", 0.35)
+        reload = k > 0 and not self.pending and d.may("checkpoint", 0.35)
         training = not (d.may("eval", 0.25) and self.may_evaluate)
         back = d.may("backward", 0.85)
         self.add(training, back, back and d.may("sgd", 0.7), reload)
@@ -143,20 +147,16 @@ class CaseBuilder:
         return self.steps[-1]
 
     @property
-    def remembers(self) -> bool:
-        """Whether a checkpoint would lose gradients or velocities."""
-        return self.pending or self.start.sgd.momentum != 0
-
-    @property
     def may_evaluate(self) -> bool:
         """Whether an evaluation is defined: an output quantiser needs a batch of training first."""
         return bool(self.steps) or getattr(self.tile, "out_quantizer", None) is None
 
     def _reload(self) -> None:
-        state = self.tile.state_dict()
+        state, velocities = self.tile.state_dict(), self.optimizer.state_dict()
         self.tile = self.start.tile()
         self.tile.load_state_dict(state)
         self.optimizer = SGD([self.tile], **asdict(self.start.sgd))
+        self.optimizer.load_state_dict(velocities)
 
     def _batch(self, training: bool) -> Array:
         d = self.d
@@ -178,7 +178,9 @@ class CaseBuilder:
         twin.load_state_dict(self.tile.state_dict())
         twin.step += int(self.d.pick.integers(1, 0, 2**16)[0])
         noise: dict[str, Array] = twin.train(training).forward(x, trace=True)[1].noise
-        if self.d.exact and self.io.bound_management == BoundManagementType.NONE:
+        if self.io.bound_management != BoundManagementType.NONE:
+            return {name: _with_spare_passes(name, values) for name, values in noise.items()}
+        if self.d.exact:
             return {name: _coarse(name, values) for name, values in noise.items()}
         return noise
 
@@ -187,6 +189,13 @@ class CaseBuilder:
         self.tile.backward(dy)
         self.pending = True
         return dy
+
+
+def _with_spare_passes(name: str, values: Array) -> Array:
+    """Noise with more passes than refsim makes, for those who find an output just beyond the bound."""
+    if name.startswith("weight"):
+        return values
+    return np.concatenate([values, *[values[:1]] * SPARE_PASSES])
 
 
 def _coarse(name: str, values: Array) -> Array:

@@ -89,6 +89,10 @@ TABLE: Final[dict[str, tuple[str, Callable[[Case], bool]]]] = {
         _cored(lambda io: io.bound_management != BoundManagementType.NONE),
     ),
     "noise": ("noise from given deviates", _asks(lambda step: bool(step.noise))),
+    "noise_spread": (
+        "output noise of a strength of its own for each output, `out_noise_values` of the state",
+        _cored(lambda io: io.out_noise_std != 0),
+    ),
     "mapping_scales": ("mapping scales", lambda case: "mapping_scales" in case.state),
     "out_scaling": ("learned output scales", _mapped(lambda m: m.learn_out_scaling)),
     "weight_modifier": ("weight modifiers", _typed("modifier", WeightModifierType.NONE)),

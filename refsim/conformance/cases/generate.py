@@ -20,6 +20,7 @@ from .picker import Picker, RandomPicker
 __all__ = ["build_case", "generated_cases"]
 
 SALT: Final = 0xCA5E
+SHARE_OF_FLOAT64: Final = 0.3
 
 
 def generated_cases(
@@ -28,6 +29,7 @@ def generated_cases(
     allowed: frozenset[str],
     choices: Choices | None = None,
     length: tuple[int, int] = (1, 4),
+    double: float = SHARE_OF_FLOAT64,
 ) -> Iterator[Case]:
     """Cases by random numbers, the same ones for the same arguments.
 
@@ -43,6 +45,8 @@ def generated_cases(
         The readings that they follow, ``Choices()`` by default.
     length
         Fewest and most steps.
+    double
+        Share of float64 tiles, where they are allowed.
 
     Yields
     ------
@@ -56,15 +60,21 @@ def generated_cases(
     ('generated 0, seed 0', True)
     """
     for index in range(count):
-        yield _generated(seed, index, allowed, choices, length)
+        yield _generated(seed, index, allowed, choices, length, double)
 
 
 def _generated(
-    seed: int, index: int, allowed: frozenset[str], choices: Choices | None, length: tuple[int, int]
+    seed: int,
+    index: int,
+    allowed: frozenset[str],
+    choices: Choices | None,
+    length: tuple[int, int],
+    double: float,
 ) -> Case:
     for attempt in range(1000):
         pick = RandomPicker(seed, SALT, index, attempt)
-        case = build_case(pick, allowed, choices, length, f"generated {index}, seed {seed}")
+        name = f"generated {index}, seed {seed}"
+        case = build_case(pick, allowed, choices, length, name, double=double)
         if case is not None:
             return case
     raise AssertionError("a thousand configurations in a row were refused")
@@ -77,6 +87,7 @@ def build_case(
     length: tuple[int, int] = (1, 4),
     name: str = "generated",
     exact: bool | None = None,
+    double: float = SHARE_OF_FLOAT64,
 ) -> Case | None:
     """One case that looks where bugs live.
 
@@ -93,6 +104,8 @@ def build_case(
         As for :func:`generated_cases`.
     exact
         Whether all sums are to be exact in every order; half of the cases by default.
+    double
+        Chance of a float64 tile, where it is allowed.
 
     Returns
     -------
@@ -101,8 +114,8 @@ def build_case(
     """
     if exact is None:
         exact = not pick.chance(0.5)
-    double = "float64" in allowed and pick.chance(0.3)
-    T = np.dtype(np.float64 if double else np.float32)
+    wide = "float64" in allowed and pick.chance(double)
+    T = np.dtype(np.float64 if wide else np.float32)
     draft = Draft(pick, allowed, exact, T, choices or Choices())
     with warnings.catch_warnings(), np.errstate(all="ignore"):
         warnings.simplefilter("ignore", RangeWarning)

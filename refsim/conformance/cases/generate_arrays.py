@@ -12,7 +12,15 @@ from refsim.config import IOParameters, NoiseManagementType
 
 from .draft import Draft
 
-__all__ = ["batch", "bias_vector", "gradient", "ranges", "scales", "weight_matrix"]
+__all__ = [
+    "batch",
+    "bias_vector",
+    "gradient",
+    "noise_strengths",
+    "ranges",
+    "scales",
+    "weight_matrix",
+]
 
 Array = NDArray[Any]
 Shape = tuple[int, ...]
@@ -40,6 +48,12 @@ def scales(d: Draft, count: int) -> Array:
     n = d.pick.choice(sizes)
     table = d.of((1.0, 0.5, 2.0, 4.0), (0.7, 3.0, -2.0)), *d.of(((1.0, 2.0),), ((0.3, 1.1),))
     return np.array(table, d.T)[d.pick.integers(n, 0, len(table) - 1)]
+
+
+def noise_strengths(d: Draft, count: int) -> Array:
+    """Strengths of the noise of each output, ``(count,)``."""
+    table = d.of((0.25, 0.5, 0.125), (0.1, 0.06)), d.of((0.5, 0.0, 1.0), (0.3,)), 0.25
+    return np.array(table, d.T)[d.pick.integers(count, 0, len(table) - 1)]
 
 
 def ranges(d: Draft) -> Array:

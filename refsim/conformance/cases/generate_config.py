@@ -143,13 +143,15 @@ def _noisy(d: Draft, io: IOParameters) -> None:
         return
     io.inp_noise = d.of((0.0, 0.25, 0.5), (0.1,))
     io.out_noise = d.of((0.25, 0.0, 0.5), (0.06,))
+    if io.out_noise > 0 and d.may("noise_spread", 0.7):
+        io.out_noise_std = d.of((0.5, 0.25), (0.1,))
     io.inp_sto_round = io.inp_res > 0 and d.pick.chance(0.3)
     io.out_sto_round = io.out_res > 0 and d.pick.chance(0.3)
 
 
 def _quiet(io: IOParameters) -> IOParameters:
     """The settings of a way back, which no deviates can be given for."""
-    io.inp_noise = io.out_noise = 0.0
+    io.inp_noise = io.out_noise = io.out_noise_std = 0.0
     io.inp_sto_round = io.out_sto_round = False
     return io
 

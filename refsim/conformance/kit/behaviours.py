@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -60,6 +61,20 @@ class Overwriting(_Base):
         return super().backward(handle, dy)
 
 
+class OverwritingOne(_Base):
+    """A backward pass replaces the gradient of one parameter; those of the others add up."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.names = names
+
+    def backward(self, handle: Handle, dy: Any) -> Mapping[str, Any]:
+        """Gradients of which some are of this pass alone."""
+        for name in [name for name in handle.tile.gradients if name.startswith(self.names)]:
+            del handle.tile.gradients[name]
+        return super().backward(handle, dy)
+
+
 class NeverCleared(_Base):
     """The gradients stay after an optimiser step."""
 
@@ -105,6 +120,28 @@ class KeepsOnLoad(_Base):
         return handle
 
 
+class FrozenByLoad(_Base):
+    """Some parameters are not trained any more once a checkpoint was loaded."""
+
+    def __init__(self, *names: str) -> None:
+        super().__init__()
+        self.names = names
+        self.loaded: list[Handle] = []
+
+    def load(self, config: Any, saved: Any) -> Handle:
+        """A tile that is remembered as loaded."""
+        handle = super().load(config, saved)
+        self.loaded.append(handle)
+        return handle
+
+    def step(self, handle: Handle, **sgd: Any) -> None:
+        """A step without the gradients of these parameters."""
+        if any(handle is each for each in self.loaded):
+            for name in [n for n in handle.tile.gradients if n.startswith(self.names)]:
+                del handle.tile.gradients[name]
+        super().step(handle, **sgd)
+
+
 class FixedInStep(_Base):
     """Some parameters take no part in part of an optimiser step."""
 
@@ -133,6 +170,25 @@ class FixedInStep(_Base):
         handle.optimizer.zero_grad()
 
 
+class BiasInResidual(_Base):
+    """The sum over the outputs in the residual of the range takes them with the bias."""
+
+    def __init__(self, divided: bool) -> None:
+        super().__init__()
+        self.divided = divided
+
+    def backward(self, handle: Handle, dy: Any) -> Mapping[str, Any]:
+        """Gradients of which that of the range has the products with the bias, too."""
+        found = dict(super().backward(handle, dy))
+        bias, learned = handle.tile.value("bias"), handle.tile.gradients.get("input_range")
+        if bias is not None and learned is not None:
+            r = handle.tile.value("input_range")[0]
+            total = np.sum(np.asarray(dy) * bias, dtype=bias.dtype)
+            learned += total / r if self.divided else total
+            found["input_range"] = learned.copy()
+        return found
+
+
 class Counting(_Base):
     """The counter of data initialisation starts elsewhere."""
 
@@ -155,10 +211,23 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour("", "evaluation mode is ignored", AlwaysTraining),
     Behaviour("", "training mode is ignored", AlwaysEvaluating),
     Behaviour(STATE, "gradients replace each other instead of adding up", Overwriting),
+    *(
+        Behaviour(STATE, f"the gradient of {what} replaces the one before", partial(OverwritingOne, *names))
+        for what, *names in (
+            ("the weight", "weight"),
+            ("the bias", "bias"),
+            ("the range", "input_range"),
+            ("the output scales", "out_scaling_alpha"),
+            ("learned quantisers", "scale_quantizer", "bias_quantizer", "out_quantizer"),
+        )
+    ),
     Behaviour(STATE, "gradients are not cleared by a step", NeverCleared),
     Behaviour("OP-1", "the optimiser does nothing", NoStep),
     Behaviour("OP-1", "momentum starts anew in each step", LosesVelocity),
     Behaviour("OP-1", "momentum lost on load", lambda: KeepsOnLoad("velocity")),
+    Behaviour("OP-1", "nothing is trained after a load", lambda: FrozenByLoad("")),
+    Behaviour("OP-1", "the range is not trained after a load", lambda: FrozenByLoad("input_range")),
+    Behaviour("OP-1", "output scales are not trained after a load", lambda: FrozenByLoad("out_scaling_alpha")),
     Behaviour(STATE, "the range is lost on load", lambda: KeepsOnLoad("input_range")),
     Behaviour(STATE, "the counter is lost on load", lambda: KeepsOnLoad("input_range_update_idx")),
     Behaviour(STATE, "quantisers lost on load", lambda: KeepsOnLoad("scale_quant", "bias_quant")),
@@ -166,6 +235,8 @@ BEHAVIOURS: tuple[Behaviour, ...] = (
     Behaviour("OP-1", "the range is not updated", lambda: FixedInStep("input_range", lr=0.0)),
     Behaviour("OP-1", "the bias is not updated", lambda: FixedInStep("bias", lr=0.0)),
     Behaviour("OP-1", "weight decay leaves the bias out", lambda: FixedInStep("bias", weight_decay=0.0)),
+    Behaviour("IR-8", "the outputs of the residual have the bias", lambda: BiasInResidual(False)),
+    Behaviour("IR-8", "the residual takes outputs with the bias, over the range", lambda: BiasInResidual(True)),
     Behaviour("IR-1", "one batch too few initialises the range", lambda: Counting(1.0)),
     Behaviour("IR-1", "one batch too many initialises the range", lambda: Counting(-1.0)),
 )  # fmt: skip

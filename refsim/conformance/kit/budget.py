@@ -15,7 +15,7 @@ import numpy as np
 from scipy import special, stats
 
 from refsim.config import RPUDataType
-from refsim.conformance.admissible import Arithmetic, Profile
+from refsim.conformance.admissible import Profile, arithmetic_of
 from refsim.conformance.admissible.interval import point
 from refsim.conformance.admissible.sums import matrix_product
 from refsim.tile import TorchInferenceTile
@@ -110,7 +110,7 @@ class FlipBudget:
         w = stages["effective_weight"].astype(float)
         if w.ndim != 2:
             return np.zeros(1)
-        reach = matrix_product(Arithmetic(self.profile), point(d), point(w))
+        reach = matrix_product(arithmetic_of(self.profile), point(d), point(w))
         norm = np.sqrt((d * d) @ (w * w).T)
         u = 2.0**-self.profile.accumulator.precision
         sigma = u * np.sqrt(d.shape[1]) * norm / step

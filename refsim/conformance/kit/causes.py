@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
@@ -17,9 +18,9 @@ from refsim.errors import RefsimError
 
 from .behaviours import BEHAVIOURS
 from .play import Observation, Recording, play
-from .variant import Mistaken
+from .variant import CALLED, Mistaken, Watched
 
-__all__ = ["Cause", "causes"]
+__all__ = ["Cause", "Grades", "causes"]
 
 NEAR: Final = {"float32": 1e-5, "float64": 1e-12}
 """Relative difference that rounding in another order may make; only for the search of a cause, not for a verdict."""
@@ -60,17 +61,61 @@ class _Candidate:
     clause: str
     mistake: str
     make: Callable[[], Own]
+    function: str | None = None
+    """The function of the specification that is wrong, if it is one."""
 
 
 def _candidates() -> Iterator[_Candidate]:
     for wrong in MISTAKES:
-        yield _Candidate(wrong.clause, wrong.mistake, partial(Mistaken, wrong))
+        yield _Candidate(wrong.clause, wrong.mistake, partial(Mistaken, wrong), wrong.name)
     for behaviour in BEHAVIOURS:
         yield _Candidate(behaviour.clause, behaviour.mistake, behaviour.make)
 
 
+class Grades:
+    """How well each known mistake explains each recording, each found once.
+
+    Parameters
+    ----------
+    seconds
+        For how long mistakes are tried; those that are left then explain nothing.
+    """
+
+    def __init__(self, seconds: float = float("inf")) -> None:
+        self.until = time.monotonic() + seconds
+        self._known: dict[tuple[str, str, int], int] = {}
+        self._plain: dict[int, tuple[Recording, int, frozenset[str]]] = {}
+
+    def of(self, candidate: _Candidate, recording: Recording) -> int:
+        """The grade of one mistake on one recording; that of refsim itself if the wrong function is not called."""
+        _, grade, called = self._right(recording)
+        if candidate.function is not None and candidate.function not in called:
+            return grade
+        key = (candidate.clause, candidate.mistake, id(recording))
+        if key not in self._known:
+            late = time.monotonic() > self.until
+            self._known[key] = 0 if late else _grade(candidate.make(), recording)
+        return self._known[key]
+
+    def beyond(self, candidate: _Candidate, recording: Recording) -> int:
+        """The same if it is better than that of refsim itself, else 0."""
+        grade = self.of(candidate, recording)
+        return grade if grade > self._right(recording)[1] else 0
+
+    def _right(self, recording: Recording) -> tuple[Recording, int, frozenset[str]]:
+        """How well refsim itself explains a recording, and the functions that it calls."""
+        if id(recording) not in self._plain:
+            CALLED.clear()
+            grade = _grade(Watched(), recording)
+            self._plain[id(recording)] = recording, grade, frozenset(CALLED)
+        return self._plain[id(recording)]
+
+
 def causes(
-    recordings: Sequence[Recording], further: Sequence[Recording] = (), needed: int = 1
+    recordings: Sequence[Recording],
+    further: Sequence[Recording] = (),
+    needed: int = 1,
+    grades: Grades | None = None,
 ) -> list[Cause]:
     """The known mistakes that explain at least one recording, best first.
 
@@ -82,24 +127,26 @@ def causes(
         More of what it did, right or wrong; a mistake that explains it is better than one that does not.
     needed
         How many of the recordings must be explained.
+    grades
+        What is known already, if several searches are about the same recordings.
 
     Returns
     -------
     list of Cause
         Sorted by the number of recordings explained, the further ones included, then by the number of equal bits.
     """
-    found = []
+    known, found = grades or Grades(), []
     for candidate in _candidates():
-        grades = [_grade(candidate, recording) for recording in recordings]
-        if sum(map(bool, grades)) >= needed:
-            grades += [_grade(candidate, recording) for recording in further]
-            found.append(Cause(candidate.clause, candidate.mistake, tuple(grades)))
+        got = [known.beyond(candidate, recording) for recording in recordings]
+        if sum(map(bool, got)) >= needed:
+            got += [known.of(candidate, recording) for recording in further]
+            found.append(Cause(candidate.clause, candidate.mistake, tuple(got)))
     return sorted(found, key=lambda cause: (-len(cause.explained), -sum(cause.grades)))
 
 
-def _grade(candidate: _Candidate, recording: Recording) -> int:
-    """2 if the candidate returns the same bits, 1 if the same up to rounding, else 0."""
-    target = guarded(candidate.make())
+def _grade(made: Own, recording: Recording) -> int:
+    """2 if a tile returns the same bits, 1 if the same up to rounding, else 0."""
+    target = guarded(made)
     try:
         with warnings.catch_warnings(), np.errstate(all="ignore"):
             warnings.simplefilter("ignore")

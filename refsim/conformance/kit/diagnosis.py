@@ -9,8 +9,10 @@ from typing import TYPE_CHECKING, Final
 
 from refsim.conformance.cases.files import case_id
 
-from .causes import Cause, causes
+from .causes import Cause, Grades, causes
+from .consequences import grouped
 from .finding import STATE, Finding
+from .freedom import freedom
 from .localise import localised
 from .play import Recording
 from .shrink import shrunk, size
@@ -64,7 +66,9 @@ def diagnosed(session: Session, progress: Progress, seconds: float | None) -> It
     judged = [failure for failure in small if failure.finding.kind not in ANSWERS]
     yield from (_identified(f.finding) for f in small if f.finding.kind in ANSWERS)
     progress("causes", 0, None)
-    yield from sorted(_explained(session, judged), key=_late)
+    found = list(_explained(session, judged))
+    ranks = {id(f): (_late(f), f.guessed, failure.weight) for f, failure in found}
+    yield from grouped(session, sorted(found, key=lambda one: ranks[id(one[0].follows or one[0])]))
 
 
 def _smallest_of_each_kind(session: Session, progress: Progress, seconds: float) -> list[Failure]:
@@ -73,7 +77,8 @@ def _smallest_of_each_kind(session: Session, progress: Progress, seconds: float)
     count = Counter(failure.finding.key for failure in session.failures)
     for failure in sorted(session.failures, key=lambda failure: failure.weight):
         kinds.setdefault(failure.finding.key, failure)
-    chosen = sorted(kinds, key=lambda key: (kinds[key].weight, -count[key]))[:MOST]
+    order = {k: (session.excused(f.finding), f.weight, -count[k]) for k, f in kinds.items()}
+    chosen = sorted(kinds, key=lambda key: order[key])[:MOST]
     found = []
     for number, key in enumerate(chosen):
         progress("shrinking", number, len(chosen))
@@ -83,33 +88,55 @@ def _smallest_of_each_kind(session: Session, progress: Progress, seconds: float)
 
 def _shrunk(session: Session, failure: Failure, seconds: float) -> Failure:
     """The failure on a case as small as can be found."""
-    if failure.finding.kind in ("law", "timeout", "memory", "crash"):
+    if failure.finding.kind in ("timeout", "memory", "crash"):
         return failure
+    if failure.finding.kind == "law":
+        return _law_shrunk(session, failure, seconds)
     case = replace(failure.recording.case, clauses=(), catches="")
-    case = shrunk(case, session.fails(failure.finding.key), seconds=seconds)
+    case = shrunk(case, session.fails(failure.finding), seconds=seconds)
     recording, verdict = session.judged(case)
-    same = [f for f in verdict.findings if f.key[1:] == failure.finding.key[1:]]
+    same = [f for f in verdict.findings if session.alike(f, failure.finding)]
     if not same:
         return failure
     return Failure(failure.phase, recording.until(same[0].step), same[0])
 
 
-def _explained(session: Session, failures: Sequence[Failure]) -> Iterator[Finding]:
-    """Findings with their causes; failures with the same cause are one finding."""
+def _law_shrunk(session: Session, failure: Failure, seconds: float) -> Failure:
+    """The broken law on a small case of which it still speaks; as it is if there was no answer."""
+    from .phases import broken, broken_law
+
+    if failure.finding.clause == "target":
+        return failure
+    case = shrunk(failure.recording.case, session.breaks(failure.finding), seconds=seconds)
+    result = broken_law(session.target, failure.finding.stage, case)
+    return failure if result is None else broken(result)
+
+
+def _explained(session: Session, failures: Sequence[Failure]) -> Iterator[tuple[Finding, Failure]]:
+    """Findings with their causes; of failures with the same cause all others follow from the first."""
     others = _others(session)
     votes = _votes(session)
-    left = list(failures)
+    for failure in failures:
+        free = freedom(session, failure)
+        if free is not None:
+            yield replace(_named(failure, votes), freedom=free), failure
+    left, grades = [f for f in failures if freedom(session, f) is None], Grades(SECONDS)
     while left:
         recordings = [failure.recording for failure in left]
-        best = _best(causes(recordings, others), left, votes)
+        best = _best(causes(recordings, others, grades=grades), left, votes)
         explained = [] if best is None else [f for i, f in enumerate(left) if i in best.explained]
         if best is None or not explained:
-            yield from (_named(session, failure, votes) for failure in _distinct(left))
+            yield from ((_named(failure, votes), failure) for failure in _distinct(left))
             return
-        first = explained[0]
-        clause = best.clause or localised(first.finding, votes)
+        first, *further = explained
+        clause = best.clause or localised(first.finding, votes, first.recording)
         clause = first.finding.clause if _anchored(first) else clause
-        yield _identified(first.finding.caused_by(clause, best.mistake))
+        caused = first.finding.caused_by(clause, best.mistake)
+        finding = _identified(replace(caused, guessed=first.finding.guessed and not best.clause))
+        yield finding, first
+        for other in further:
+            again = replace(other.finding, cause=best.mistake, follows=finding)
+            yield _identified(again), other
         left = [failure for failure in left if failure not in explained]
 
 
@@ -156,11 +183,13 @@ def _anchored(failure: Failure) -> bool:
     return bool(shown) or failure.finding.clause in (STATE, "target")
 
 
-def _named(session: Session, failure: Failure, votes: Mapping[str, float]) -> Finding:
+def _named(failure: Failure, votes: Mapping[str, float]) -> Finding:
     """A finding without a known cause, with the clause that its case points at."""
     finding = failure.finding
     if not _anchored(failure) and finding.kind == "violation":
-        finding = replace(finding, clause=localised(finding, votes))
+        clause = localised(finding, votes, failure.recording)
+        guessed = finding.guessed or clause != finding.clause
+        finding = replace(finding, clause=clause, guessed=guessed)
     return _identified(finding)
 
 

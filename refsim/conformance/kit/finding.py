@@ -33,6 +33,13 @@ class Finding:
         What was returned, and what would have been admissible.
     cause
         The known mistake that explains it, if there is one.
+    guessed
+        Whether the clause is a guess: only a result was seen, to which many clauses contribute, and no known mistake
+        gives the same.
+    follows
+        The finding that it is a consequence of, None if it stands for itself.
+    freedom
+        The profile in which it would be none, in the words of ``--profile``; None if it is more than rounding.
     """
 
     case: Case
@@ -42,6 +49,9 @@ class Finding:
     kind: str
     text: str
     cause: str | None = None
+    guessed: bool = False
+    follows: Finding | None = None
+    freedom: str | None = None
 
     @property
     def key(self) -> tuple[str, str, str]:
@@ -49,8 +59,8 @@ class Finding:
         return self.clause, self.stage, self.kind
 
     def caused_by(self, clause: str, cause: str) -> Finding:
-        """The finding with its cause, which may name another clause."""
-        return replace(self, clause=clause, cause=cause)
+        """The finding with its cause, whose clause is no guess."""
+        return replace(self, clause=clause, cause=cause, guessed=False)
 
     def __str__(self) -> str:
         cause = f"; this is what one returns who has: {self.cause}" if self.cause else ""

@@ -24,6 +24,7 @@ from refsim.conformance.admissible import (
     judge_state,
     judge_update,
 )
+from refsim.conformance.admissible.problem import MissingNoise
 from refsim.conformance.cases import Calibration, Case, Step
 from refsim.errors import InputError, RangeWarning, RefsimError, ShapeError, StateError
 from refsim.tile.state_dict import RANDOM_STATE
@@ -45,7 +46,7 @@ GRADIENTS: Final = {
 """The clause of each gradient, where the gradient is missing."""
 
 
-CALIBRATED: Final = {"CACHE_QUANTILE": "CA-1", "MOVING_STD": "IR-1"}
+CALIBRATED: Final = {"MAX": "CA-1", "CACHE_QUANTILE": "CA-1", "MOVING_STD": "IR-1"}
 """The clause of the range that a calibration finds, if it is not CA-2."""
 
 
@@ -63,12 +64,15 @@ class Verdict:
         Number of steps judged.
     clauses
         The clauses that took part.
+    overwritten
+        Arrays of the caller that the implementation wrote into, and where; by itself no finding.
     """
 
     findings: list[Finding] = field(default_factory=list)
     reports: list[Report] = field(default_factory=list)
     judged: int = 0
     clauses: set[str] = field(default_factory=set)
+    overwritten: set[str] = field(default_factory=set)
 
     @property
     def first(self) -> Finding | None:
@@ -116,10 +120,12 @@ class _Judge:
         self.velocity: Any = None
         self.pending: list[Any] = []
         self.number = 0
+        self.behaviour = ""
 
     def run(self, recording: Recording) -> None:
         for number, seen in enumerate(recording.observations):
             self.number = number
+            self._overwritten(seen)
             if not self._step(self.case.steps[number], seen):
                 return
         if recording.failure is not None:
@@ -128,6 +134,13 @@ class _Judge:
                 return
             failure = recording.failure
             self._found("target", failure.kind, failure.kind, failure.text)
+
+    def _overwritten(self, seen: Observation) -> None:
+        """Say it with whatever is found from here on: the implementation wrote into arrays of its caller."""
+        if seen.overwritten:
+            names = ", ".join(seen.overwritten)
+            self.behaviour = f"the implementation overwrites what belongs to its caller: {names}"
+            self.verdict.overwritten |= {*seen.overwritten}
 
     def _defined(self) -> bool:
         """Whether the step that the implementation failed in has a right answer."""
@@ -143,11 +156,15 @@ class _Judge:
             return False
         return passes(twin, step) is not None
 
-    def _found(self, clause: str, stage: str, kind: str, text: str) -> None:
-        self.verdict.findings.append(Finding(self.case, self.number, clause, stage, kind, text))
+    def _found(self, clause: str, stage: str, kind: str, text: str, guessed: bool = False) -> None:
+        text = f"{text.rstrip('.')}; {self.behaviour}" if self.behaviour else text
+        found = Finding(self.case, self.number, clause, stage, kind, text, guessed=guessed)
+        self.verdict.findings.append(found)
 
     def _step(self, step: Step, seen: Observation) -> bool:
         """Judge a step; False if what follows cannot be judged."""
+        if step.reload and (self.carried or self.pending):
+            return False  # nothing is defined for gradients and updates that are not saved
         self._handed_over(step, seen)
         try:
             self.tile = anchored(self.case, seen.before, self.tile).train(step.training)
@@ -163,7 +180,7 @@ class _Judge:
         self.verdict.clauses |= reference.clauses
         self.pending = self.pending + reference.pending
         for report in self._reports(step, seen, reference):
-            self._enter(report)
+            self._enter(report, shown=bool(seen.stages))
         if self.flips is not None and not self.verdict.findings:
             self.flips.count(self.tile, self.case, seen, reference)
         self._advance(seen, reference)
@@ -241,18 +258,26 @@ class _Judge:
             ),
         ]
         if step.dy is not None and reference.gradients is not None:
-            gradients = self._gradients(seen.gradients or {}, reference.gradients)
-            arguments = self.tile, step.x, step.dy, gradients, self.profile
-            checks.append(partial(judge_backward, *arguments, before=self.carried, **given))
+            checks.append(partial(self._way_back, step, seen, reference.gradients, given))
         if seen.after is not None:
             checks.append(partial(self._updated, seen))
         for check in checks:
             try:
                 yield check()
+            except MissingNoise:
+                continue  # the case has no deviates for a pass that is possible
             except (InputError, ShapeError) as error:
                 self._found("target", "malformed", "malformed", str(error))
             except StateError:
                 continue  # nothing is defined here
+
+    def _way_back(
+        self, step: Step, seen: Observation, own: Mapping[str, Any], given: Mapping[str, Any]
+    ) -> Report:
+        """The sets of the gradients, after those that are missing."""
+        gradients = self._gradients(step, seen.gradients or {}, own)
+        arguments = self.tile, step.x, step.dy, gradients, self.profile
+        return judge_backward(*arguments, before=self.carried, **given)
 
     def _entries(
         self, step: Step, shown: Mapping[str, Any], reference: Reference
@@ -267,10 +292,16 @@ class _Judge:
             name: value for name, value in shown.items() if name in own.keys() - {*RANDOM_STATE}
         }
 
-    def _gradients(self, got: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-        """The gradients that can be judged; those that must be there and are not are findings."""
+    def _gradients(
+        self, step: Step, got: Mapping[str, Any], own: Mapping[str, Any]
+    ) -> dict[str, Any]:
+        """The gradients that can be judged; those that must be there and are not are findings.
+
+        Of an empty batch there need not be any.
+        """
+        optional = own.keys() - self.carried if step.x.size == 0 else ()
         for name in own:
-            if name not in got:
+            if name not in got and name not in optional:
                 clause = GRADIENTS.get(name, "QU-12")
                 self._found(
                     clause, f"{name}_gradient", "missing", f"there is no gradient of {name}"
@@ -304,12 +335,15 @@ class _Judge:
         lost = name == "weight" and self.pending and _ends(seen)
         return _is_set(tile.value(name)) and not lost
 
-    def _enter(self, report: Report) -> None:
+    def _enter(self, report: Report, shown: bool = True) -> None:
+        """Take a report into account; without stages shown the clause of a wrong result is a guess."""
         self.verdict.reports.append(report)
         for stage in report.stages:
             if stage.violations:
                 text = str(stage).split(": ", 1)[1]
-                self._found(stage.clause, stage.name, "violation", text)
+                result = stage.name == "output" or stage.name.endswith("_gradient")
+                guessed = result and not shown
+                self._found(stage.clause, stage.name, "violation", text, guessed)
 
     def _advance(self, seen: Observation, reference: Reference) -> None:
         """What the next step starts from."""

@@ -2,28 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Set
 from typing import Any, Final
 
+import numpy as np
+
+from refsim.config import RangeEstimators
 from refsim.conformance.cases import Case
 
-from .finding import Finding
+from .finding import STATE, Finding
+from .judge import judge
+from .play import Recording
 from .simpler import switched_on
 
 __all__ = ["localised"]
 
+FAMILIES: Final = ("BM", "NM")
+"""Families of clauses of which only some belong to a tile or a setting."""
+OF_EDGES: Final = ("IR-4", "IR-5")
+OF_STEPS: Final = ("QU-3", "QU-4")
+LATER: Final = {RangeEstimators.running_minmax: "RE-4", RangeEstimators.allminmax: "RE-3"}
+"""Clauses of estimators that act from their second batch on."""
 MANUAL: Final = ("InferenceRPUConfig", "CustomRPUConfig")
 BP_OF_MANUAL: Final = {"BP-1": "BP-4"}
 """The mask of outputs on the manual path."""
 MODIFIERS: Final = {"ADD_NORMAL": "WM-2", "MULT_NORMAL": "WM-3", "DISCRETIZE": "WM-4"}
+OF_BIAS: Final = {"output": "PP-2", "range_gradient": "IR-8"}
+"""Clauses behind a bias that a case cannot do without; in the gradient of the range only the residual knows outputs."""
 OUTPUT: Final = {
     "act_quant_config.n_bits": "QU-9 QU-8 QU-7",
     "pre_post.periph_quant.n_bits": "QU-9 QU-8 QU-7",
-    "forward.bound_management": "BM-2 BM-1",
-    "forward.noise_management": "NM-3 NM-1 NM-2 DC-5",
     "forward.out_noise_std": "DC-4",
     "forward.out_noise": "DC-4",
     "forward.inp_noise": "DC-3",
+    "forward.bound_management": "BM-2 BM-1",
+    "forward.noise_management": "NM-3 NM-1 NM-2 DC-5",
     "forward.out_asymmetry": "DC-4",
     "forward.inp_asymmetry": "DC-3",
     "forward.out_res": "DC-4",
@@ -69,7 +82,7 @@ STAGES: Final[Mapping[str, tuple[Mapping[str, str], str]]] = {
 """For each result: the clauses behind what is switched on, and the one if nothing is."""
 
 
-def localised(finding: Finding, votes: Mapping[str, float]) -> str:
+def localised(finding: Finding, votes: Mapping[str, float], recording: Recording) -> str:
     """The clause of a finding, by what its case cannot do without and by the examples that fail.
 
     Parameters
@@ -78,9 +91,13 @@ def localised(finding: Finding, votes: Mapping[str, float]) -> str:
         A violation in a result.
     votes
         Share of the examples that fail, by clause.
+    recording
+        What the implementation did in the case of the finding.
     """
     if finding.clause == "OP-1":
         return _of_update(finding)
+    if finding.clause in OF_STEPS and finding.stage.endswith((".delta", ".zero_float")):
+        return _of_step(finding)
     if finding.stage not in STAGES:
         return finding.clause
     table, plain = STAGES[finding.stage]
@@ -89,11 +106,48 @@ def localised(finding: Finding, votes: Mapping[str, float]) -> str:
     first = sum(name.endswith("n_bits") for name in on & table.keys())
     groups[first:first] = _of_state(finding.stage, finding.case)
     groups.append([plain])
-    if type(finding.case.config).__name__ in MANUAL:
+    manual = type(finding.case.config).__name__ in MANUAL
+    if manual:
         groups = [[BP_OF_MANUAL.get(clause, clause) for clause in group] for group in groups]
-    ranked = [(clause, -place) for place, group in enumerate(groups) for clause in group]
+    part = judge(recording).clauses
+    ranked = [
+        (one, -place)
+        for place, group in enumerate(groups)
+        for clause in group
+        for one in _taking_part(clause, part)
+    ]
     share = {clause: votes.get(clause, 0.0) for clause, _ in ranked}
-    return max(ranked, key=lambda one: (share[one[0]] == 1, one[1], share[one[0]]))[0]
+    found = max(ranked, key=lambda one: (share[one[0]] == 1, one[1], share[one[0]]))[0]
+    if found in OF_EDGES and not _at_an_edge(finding, recording):
+        return "IR-7" if manual else "IR-8"
+    return found
+
+
+def _taking_part(clause: str, part: Set[str]) -> list[str]:
+    """The clause, or those of its family that took part in the case if it did not; the last ones first."""
+    if clause in part or clause[:2] not in FAMILIES:
+        return [clause]
+    return sorted((one for one in part if one[:2] == clause[:2]), reverse=True)
+
+
+def _at_an_edge(finding: Finding, recording: Recording) -> bool:
+    """Whether an input is at the range or beyond, so that the rule has terms."""
+    r = recording.observations[finding.step].passed.get("input_range")
+    x = finding.case.steps[finding.step].x
+    return r is None or bool((np.abs(x) >= np.abs(r)).any())
+
+
+def _of_step(finding: Finding) -> str:
+    """The clause of a wrong step or zero point: that of the estimator without which the case does not fail."""
+    config, steps = finding.case.config, finding.case.steps[: finding.step + 1]
+    output = finding.stage.startswith("out_quantizer")
+    p = config.act_quant_config if output else config.pre_post.periph_quant
+    if any(step.reload for step in steps):
+        return STATE
+    if p.range_estimator == RangeEstimators.current_minmax:
+        return "RE-2" if p.range_estimator_params.percentile else finding.clause
+    again = sum(step.training for step in steps) > 1
+    return LATER.get(p.range_estimator, finding.clause) if again else finding.clause
 
 
 def _of_update(finding: Finding) -> str:
@@ -108,8 +162,8 @@ def _of_state(stage: str, case: Case) -> list[list[str]]:
     """Clauses of bias, modified weights and scales."""
     found = []
     modifier: Any = getattr(case.config, "modifier", None)
-    if case.bias is not None and stage == "output":
-        found.append(["PP-2"])
+    if case.bias is not None and stage in OF_BIAS:
+        found.append([OF_BIAS[stage]])
     if modifier is not None and modifier.type.name in MODIFIERS and stage == "output":
         found.append([MODIFIERS[modifier.type.name]])
     if "mapping_scales" in case.state:

@@ -51,11 +51,18 @@ class Outcome:
     rows
         By clause.
     findings
-        What is wrong, each once, on a case as small as could be found; the most telling first.
+        What is wrong, each once, on a case as small as could be found; the most telling first, and behind each one the
+        findings that follow from it.
     waived
         Findings that a waiver covers.
+    doubtful
+        Findings that a waiver would cover if their clause were more than a guess; they are findings.
     refused
         Cases that the implementation does not have, by its own words.
+    overwritten
+        Arrays of the caller that the implementation wrote into, such as ``"x in forward"``; by itself no finding.
+    unknown_stages
+        Names of intermediates that refsim does not have; they were not judged.
     flips
         The flip budget.
     ambiguous
@@ -73,7 +80,10 @@ class Outcome:
     rows: dict[str, Row] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
     waived: list[tuple[Waiver, Finding]] = field(default_factory=list)
+    doubtful: list[tuple[Waiver, Finding]] = field(default_factory=list)
     refused: Counter[str] = field(default_factory=Counter)
+    overwritten: set[str] = field(default_factory=set)
+    unknown_stages: set[str] = field(default_factory=set)
     ambiguous: dict[str, tuple[int, int]] = field(default_factory=dict)
     failing: Counter[str] = field(default_factory=Counter)
     seconds: float = 0.0
@@ -85,9 +95,18 @@ class Outcome:
         return bool(self.rows) and not self.findings
 
     @property
+    def independent(self) -> list[Finding]:
+        """The findings that stand for themselves."""
+        return [finding for finding in self.findings if finding.follows is None]
+
+    def below(self, first: Finding) -> list[Finding]:
+        """The findings that follow from one."""
+        return [finding for finding in self.findings if finding.follows is first]
+
+    @property
     def stale(self) -> list[Waiver]:
         """Waivers that nothing fell under: what they excuse does not happen any more."""
-        used = [waiver for waiver, _ in self.waived]
+        used = [waiver for waiver, _ in (*self.waived, *self.doubtful)]
         return [waiver for waiver in self.capabilities.waivers if waiver not in used]
 
     def enter(self, reports: list[Report], clauses: set[str]) -> None:
@@ -117,7 +136,7 @@ class Outcome:
         if self.passed:
             partly = "" if self.complete else " The time ran out before all cases were played."
             return f"{name} is admissible: {what}.{partly}"
-        clauses = ", ".join(dict.fromkeys(finding.clause for finding in self.findings))
+        clauses = ", ".join(dict.fromkeys(finding.clause for finding in self.independent))
         cut = "" if self.complete else " Not all cases were played."
         failed = sum(self.failing.values())
         return f"{name} is NOT admissible, it breaks {clauses}: {what}, {failed} cases failed.{cut}"

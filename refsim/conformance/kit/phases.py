@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from itertools import chain
 from typing import TYPE_CHECKING, Any, Final
 
+from refsim.conformance.admissible import BINARY64
 from refsim.conformance.cases import Case
 from refsim.conformance.cases.generate import generated_cases
 from refsim.conformance.cases.methods import METHODS, method_cases
@@ -16,15 +16,16 @@ from .finding import Finding
 from .play import Recording
 
 if TYPE_CHECKING:
-    from refsim.conformance.laws import LawResult
+    from refsim.conformance.laws import Law, LawResult
 
     from .verify import Session
 
-__all__ = ["PHASES", "broken", "checked_law", "phase_cases"]
+__all__ = ["PHASES", "broken", "broken_law", "checked_law", "phase_cases"]
 
 PHASES: Final = ("examples", "generated", "stateful", "laws")
 LENGTH: Final = (1, 4)
 LONG: Final = (6, 14)
+DRAWN: Final = 4
 PER_LAW: Final = 20
 """One case of each law for so many generated cases."""
 METHOD_CASES: Final = 5
@@ -45,8 +46,8 @@ def phase_cases(phase: str, session: Session, count: int) -> Iterator[Item]:
     """
     makers: dict[str, Any] = {
         "examples": _examples,
-        "generated": lambda session, count: _generated(session, count, LENGTH, 0),
-        "stateful": lambda session, count: _generated(session, -(-count // SEQUENCES), LONG, 1),
+        "generated": lambda session, count: _generated(session, phase, count, LENGTH),
+        "stateful": lambda session, count: _generated(session, phase, -(-count // SEQUENCES), LONG),
         "laws": _laws,
     }
     if not hasattr(session.target, "recordings"):
@@ -63,16 +64,21 @@ def _examples(session: Session, count: int) -> Iterator[Item]:
         yield number, len(every), case
 
 
-def _generated(
-    session: Session, count: int, length: tuple[int, int], stream: int
-) -> Iterator[Item]:
+def _generated(session: Session, phase: str, count: int, length: tuple[int, int]) -> Iterator[Item]:
+    """So many cases that the target does not refuse, of at most four times as many, and some of other methods."""
     declared = session.declared
-    seed = 2 * session.outcome.seed + stream
+    seed = 2 * session.outcome.seed + (phase == "stateful")
     allowed, choices = declared.features - {*METHODS}, declared.choices
-    made = generated_cases(seed, count, allowed, choices, length)
+    double = 0.8 if declared.profile.format == BINARY64 else 0.3
+    made = generated_cases(seed, DRAWN * count, allowed, choices, length, double)
     methods = method_cases(seed, -(-count // METHOD_CASES), declared.features, choices)
-    for number, case in enumerate(chain(made, methods)):
-        yield number, None, case
+    for case in made:
+        played = session.outcome.cases[phase]
+        if played >= count:
+            break
+        yield played, count, case
+    for case in methods:
+        yield session.outcome.cases[phase], None, case
 
 
 def _laws(session: Session, count: int) -> Iterator[Item]:
@@ -93,12 +99,24 @@ def checked_law(target: Any, name: str, case: Case) -> Iterator[LawResult]:
     InputError
         If there is no such law.
     """
-    from refsim.conformance.laws import LAWS, checked
+    from refsim.conformance.laws import checked
+
+    yield from checked(target, _law(name), case)
+
+
+def broken_law(target: Any, name: str, case: Case) -> LawResult | None:
+    """How a target breaks a law in a case; None if it keeps the law, or the law says nothing there."""
+    if not _law(name).fits(case):
+        return None
+    return next((result for result in checked_law(target, name, case) if not result.ok), None)
+
+
+def _law(name: str) -> Law:
+    from refsim.conformance.laws import LAWS
 
     for law in LAWS:
         if law.name == name:
-            yield from checked(target, law, case)
-            return
+            return law
     raise InputError(f"there is no law {name!r}.")
 
 

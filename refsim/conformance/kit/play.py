@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refsim.conformance.adapters import Adapter, TargetFailure, Unsupported
+from refsim.conformance.adapters.guard import Safe
 from refsim.conformance.cases import Case, Step
 
 __all__ = ["Observation", "Recording", "play"]
@@ -36,6 +37,8 @@ class Observation:
         Its state after forward and backward, before the update.
     after
         Its state after the update, None without one.
+    overwritten
+        Arrays of the caller that it wrote into, and where.
     mapped, calibrated
         Its state after logical weights were set, and after a calibration; None where there was none.
     """
@@ -48,6 +51,7 @@ class Observation:
     after: Arrays | None
     mapped: Arrays | None = None
     calibrated: Arrays | None = None
+    overwritten: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)
@@ -143,7 +147,8 @@ def _observed(target: Adapter, handle: Any, case: Case, step: Step) -> Observati
     if step.update:
         target.step(handle, **asdict(case.sgd))
         after = _arrays(target.state(handle))
-    return Observation(before, output, stages, gradients, passed, after, mapped, calibrated)
+    wrote = target.overwritten(handle) if isinstance(target, Safe) else ()
+    return Observation(before, output, stages, gradients, passed, after, mapped, calibrated, wrote)
 
 
 def _prepared(target: Any, handle: Any, step: Step) -> tuple[Arrays | None, Arrays | None]:

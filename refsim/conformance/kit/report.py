@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import xml.etree.ElementTree as ET
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from enum import Enum
 from pathlib import Path
 from typing import Any, Final
@@ -14,7 +14,7 @@ import numpy as np
 
 from refsim import __version__
 from refsim.config.atomic import write_atomically
-from refsim.conformance.cases import Case
+from refsim.conformance.cases import Case, Step
 from refsim.conformance.cases.files import case_document, case_from_document, case_id
 from refsim.errors import InputError, VectorError
 
@@ -26,6 +26,11 @@ __all__ = ["document", "finding_lines", "junit", "keep_findings", "replayed"]
 
 FOLDER: Final = "refsim-findings"
 FEW: Final = 6
+PLAIN: Final = ("forward", "pre_post", "input_range")
+"""Sections whose settings need no further name."""
+MANY: Final = 64
+"""Numbers of an array that are shown where a case cannot be made smaller."""
+LOST: Final = ("timeout", "memory", "crash")
 
 
 def document(outcome: Outcome) -> dict[str, Any]:
@@ -52,6 +57,8 @@ def document(outcome: Outcome) -> dict[str, Any]:
         "cases": dict(outcome.cases),
         "failing": dict(outcome.failing),
         "refused": dict(outcome.refused),
+        "unknown_stages": sorted(outcome.unknown_stages),
+        "overwritten": sorted(outcome.overwritten),
         "clauses": [vars(row) for _, row in sorted(outcome.rows.items())],
         "ambiguous_codes": {
             stage: {"ambiguous": ambiguous, "codes": codes}
@@ -65,8 +72,17 @@ def document(outcome: Outcome) -> dict[str, Any]:
         },
         "findings": [finding_document(finding) for finding in outcome.findings],
         "waived": [
-            {"clause": waiver.clause, "reason": waiver.reason, "finding": str(finding)}
+            {
+                "clause": waiver.clause,
+                "reason": waiver.reason,
+                "finding": str(finding),
+                "guessed": finding.guessed,
+            }
             for waiver, finding in outcome.waived
+        ],
+        "doubtful_waivers": [
+            {"clause": waiver.clause, "finding": case_id(finding.case)}
+            for waiver, finding in outcome.doubtful
         ],
         "stale_waivers": [waiver.clause for waiver in outcome.stale],
     }
@@ -82,44 +98,86 @@ def finding_document(finding: Finding) -> dict[str, Any]:
         "kind": finding.kind,
         "text": finding.text,
         "cause": finding.cause,
+        "guessed": finding.guessed,
+        "freedom": finding.freedom,
+        "follows": None if finding.follows is None else case_id(finding.follows.case),
         "case": case_document(finding.case),
     }
 
 
-def finding_lines(finding: Finding, target: str, options: str = "") -> Iterator[str]:
-    """A finding in a few lines: what is wrong, on which case, and how to see it again with these options."""
+def finding_lines(
+    finding: Finding, target: str, options: str = "", also: Sequence[Finding] = ()
+) -> Iterator[str]:
+    """A finding in a few lines: what is wrong, on which case, how to see it again with these options, what follows."""
     word = "VIOLATION" if finding.kind in ("violation", "missing", "law", "flips") else "FAILURE"
     cause = f"; the same as of a tile with the mistake: {finding.cause}" if finding.cause else ""
     text = finding.text.rstrip(".")
     yield f"{word} {finding.clause} {finding.stage}, step {finding.step}: {text}{cause}."
-    yield f"  Smallest failing case: {described(finding.case)}"
+    case = described(finding.case, MANY if finding.kind in LOST else FEW)
+    yield f"  Smallest failing case: {case}"
+    if finding.freedom:
+        yield f'  Nothing but rounding: admissible with --profile "{finding.freedom}", if the program computes so.'
     yield f"  Reproduce: refsim verify {target} --replay {case_id(finding.case)}{options}"
+    if also:
+        seen = (f"{each.clause} {each.stage} ({case_id(each.case)})" for each in also)
+        yield f"  Also seen as: {', '.join(seen)}"
 
 
-def described(case: Case) -> str:
-    """A case in words: size, settings that are not the defaults, and its arrays where they are small."""
+def described(case: Case, few: int = FEW) -> str:
+    """A case in words: size, settings that are not the defaults, and its arrays of up to ``few`` numbers.
+
+    Where many are allowed, larger arrays are told by shape and extremes.
+    """
     outputs, inputs, rows, steps = size(case)
     what = (
         f"{outputs}x{inputs} tile, {rows} row{'s' * (rows != 1)}, {steps} step{'s' * (steps != 1)}"
     )
-    settings = ", ".join(_settings(case.config))
-    arrays = {"weight": case.weight, "bias": case.bias, **case.state}
+    parts = [what, ", ".join(_settings(case.config))]
+    if any(step.update for step in case.steps):
+        parts[1] += f", lr={case.sgd.lr:g}"
+    parts.append(_in_words(few, {"weight": case.weight, "bias": case.bias, **case.state}))
     for number, step in enumerate(case.steps):
         prefix = f"step {number} " if steps > 1 else ""
-        arrays |= {f"{prefix}x": step.x, f"{prefix}dy": step.dy}
-        arrays |= {f"{prefix}{name}": value for name, value in step.noise.items()}
-    if any(step.update for step in case.steps):
-        settings += f", lr={case.sgd.lr:g}"
-    small = [f"{k} = {np.asarray(a).tolist()}" for k, a in arrays.items() if _is_small(a)]
-    return "; ".join(filter(None, (what, settings, ", ".join(small)))) + "."
+        parts += [f"{prefix}{word}" for word in _modes(step)]
+        parts.append(_in_words(few, {f"{prefix}{name}": a for name, a in _arrays_of(step).items()}))
+    return "; ".join(filter(None, parts)) + "."
 
 
-def _is_small(a: Any) -> bool:
-    return a is not None and np.size(a) <= FEW
+def _modes(step: Step) -> Iterator[str]:
+    """What happens in a step beside its passes."""
+    if step.reload:
+        yield "after saving and loading"
+    if not step.training:
+        yield "in evaluation mode"
 
 
-def _settings(part: Any) -> Iterator[str]:
-    """Settings that differ from the default and matter, as ``name=value``."""
+def _arrays_of(step: Step) -> dict[str, Any]:
+    """What a step is given."""
+    found: dict[str, Any] = {}
+    if step.weight is not None:
+        found |= {"set_weights": step.weight, "its bias": step.bias}
+    if step.calibration is not None:
+        columns = step.x.shape[-1]
+        for number, batch in enumerate(step.calibration.batches):
+            found[f"{step.calibration.kind} calibration, batch {number}"] = batch.reshape(
+                -1, columns
+            )
+    return found | {"x": step.x, "dy": step.dy, **step.noise}
+
+
+def _in_words(few: int, arrays: Mapping[str, Any]) -> str:
+    shown = (_array(name, np.asarray(a), few) for name, a in arrays.items() if a is not None)
+    return ", ".join(filter(None, shown))
+
+
+def _array(name: str, a: Any, few: int) -> str:
+    if a.size <= few:
+        return f"{name} = {a.tolist()}"
+    return f"{name} of shape {a.shape} from {a.min()} to {a.max()}" if few > FEW else ""
+
+
+def _settings(part: Any, section: str = "") -> Iterator[str]:
+    """Settings that differ from the default and matter, as ``name=value``, some with the name of their section."""
     default, own = vars(type(part)()), vars(part)
     for switch, off in (("is_perfect", True), ("enable", False)):
         if own.get(switch) is off:
@@ -128,20 +186,23 @@ def _settings(part: Any) -> Iterator[str]:
         if name in ("runtime", "choices", "tile_class", "backward"):
             continue
         if hasattr(value, "__dataclass_fields__"):
-            yield from _settings(value)
+            yield from _settings(value, "" if name in PLAIN else f"{name}.")
         elif value != default.get(name):
-            yield f"{name}={value.name if isinstance(value, Enum) else value}"
+            yield f"{section}{name}={value.name if isinstance(value, Enum) else value}"
 
 
 # ----- programs
 
 
 def junit(outcome: Outcome) -> bytes:
-    """The outcome as a JUnit XML document: one test for each clause, and one for each other finding."""
+    """The outcome as a JUnit XML document: one test for each clause, and one for each other finding.
+
+    Findings that follow from others are output of the test, not failures.
+    """
     findings: dict[str, list[Finding]] = {}
-    for finding in outcome.findings:
+    for finding in outcome.independent:
         findings.setdefault(finding.clause, []).append(finding)
-    clauses = sorted({*outcome.rows, *findings})
+    clauses = sorted({*outcome.rows, *findings, *(each.clause for each in outcome.findings)})
     suite = ET.Element(
         "testsuite",
         name=outcome.capabilities.name,
@@ -155,8 +216,16 @@ def junit(outcome: Outcome) -> bytes:
         for finding in findings.get(clause, []):
             failure = ET.SubElement(test, "failure", message=str(finding), type=finding.kind)
             failure.text = json.dumps(finding_document(finding))
+        _notes(test, [each for each in outcome.findings if each.follows and each.clause == clause])
     text: bytes = ET.tostring(suite, encoding="utf-8", xml_declaration=True)
     return text
+
+
+def _notes(test: ET.Element, consequences: Sequence[Finding]) -> None:
+    """What broke here only because of something else: not a failure of this test, but told."""
+    if consequences:
+        documents = [json.dumps(finding_document(finding)) for finding in consequences]
+        ET.SubElement(test, "system-out").text = "\n".join(documents)
 
 
 # ----- on disk
@@ -229,12 +298,15 @@ LARGEST: Final = 64 * 2**20
 
 
 def _only_finding(found: object, path: Path) -> object:
-    """The finding of a report that has one alone."""
+    """The finding of a report that has one alone, but for what follows from it."""
     if isinstance(found, Mapping) and isinstance(found.get("findings"), list):
-        if len(found["findings"]) != 1:
-            count = len(found["findings"])
-            raise VectorError(f"{path} holds {count} findings, allowed is one; name it by its id.")
-        return found["findings"][0]
+        every = found["findings"]
+        first = [one for one in every if not (isinstance(one, Mapping) and one.get("follows"))]
+        if len(first) != 1:
+            raise VectorError(
+                f"{path} holds {len(first)} findings, allowed is one; name it by its id."
+            )
+        return first[0]
     return found
 
 

@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from types import FunctionType, SimpleNamespace
-from typing import Any
+from typing import Any, Final
 
 from refsim import backends, spec
 from refsim.conformance.adapters.own import Handle, Own
 from refsim.conformance.mistakes import Wrong
 
-__all__ = ["Mistaken", "mistaken", "mistaken_spec"]
+__all__ = ["CALLED", "Mistaken", "Watched", "mistaken", "mistaken_spec"]
 
 
 @lru_cache(maxsize=512)
@@ -31,14 +31,24 @@ def mistaken_spec(wrong: Wrong) -> SimpleNamespace:
     >>> q
     array([[0.]], dtype=float32)
     """
+    right = getattr(spec, wrong.name)
+
+    def replaced(function: FunctionType, copy: FunctionType) -> Any:
+        return wrong.function if function is right else copy
+
+    return _changed_spec(replaced)
+
+
+def _changed_spec(change: Callable[[FunctionType, FunctionType], Any]) -> SimpleNamespace:
+    """The specification with what is put in place of each function, given itself and a copy of it."""
     modules = [m for name, m in sys.modules.items() if name.split(".")[:2] == ["refsim", "spec"]]
     copies: dict[str, dict[str, Any]] = {m.__name__: dict(vars(m)) for m in modules}
-    made: dict[int, Any] = {id(getattr(spec, wrong.name)): wrong.function}
+    made: dict[int, Any] = {}
     for names in copies.values():
         for name, value in names.items():
             if isinstance(value, FunctionType) and value.__module__ in copies:
                 if id(value) not in made:
-                    made[id(value)] = _copy(value, copies[value.__module__])
+                    made[id(value)] = change(value, _copy(value, copies[value.__module__]))
                 names[name] = made[id(value)]
     own = copies[spec.__name__]
     functions = {name: own[name] for name in spec.__all__}
@@ -54,6 +64,24 @@ def _copy(function: FunctionType, names: dict[str, Any]) -> FunctionType:
     return made
 
 
+CALLED: Final[set[str]] = set()
+"""Functions of the specification that :class:`Watched` has called."""
+
+
+@lru_cache(maxsize=1)
+def _watched_spec() -> SimpleNamespace:
+    """The functions of the specification, each of which notes its name when it is called."""
+
+    def noting(function: FunctionType, copy: FunctionType) -> Any:
+        def noted(*given: Any, **named: Any) -> Any:
+            CALLED.add(function.__name__)
+            return copy(*given, **named)
+
+        return noted
+
+    return _changed_spec(noting)
+
+
 @contextmanager
 def mistaken(wrong: Wrong) -> Iterator[None]:
     """Within the block, tiles of the backend ``"spec"`` make the mistake."""
@@ -61,7 +89,54 @@ def mistaken(wrong: Wrong) -> Iterator[None]:
         yield
 
 
-class Mistaken(Own):
+class _Replaced(Own):
+    """refsim's own tile with another specification."""
+
+    def __init__(self, ops: SimpleNamespace, traced: bool = False) -> None:
+        super().__init__("spec", traced)
+        self.ops = ops
+
+    def create(
+        self, config: Any, weight: Any, bias: Any | None, state: Mapping[str, Any]
+    ) -> Handle:
+        """As the right tile."""
+        with backends.replaced("spec", self.ops):
+            return super().create(config, weight, bias, state)
+
+    def forward(self, handle: Handle, x: Any, *, training: bool, noise: Mapping[str, Any]) -> Any:
+        """As the right tile, but for what was replaced."""
+        with backends.replaced("spec", self.ops):
+            return super().forward(handle, x, training=training, noise=noise)
+
+    def backward(self, handle: Handle, dy: Any) -> Mapping[str, Any]:
+        """As the right tile, but for what was replaced."""
+        with backends.replaced("spec", self.ops):
+            return super().backward(handle, dy)
+
+    def step(self, handle: Handle, **sgd: Any) -> None:
+        """As the right tile, but for what was replaced."""
+        with backends.replaced("spec", self.ops):
+            super().step(handle, **sgd)
+
+    def load(self, config: Any, saved: Any) -> Handle:
+        """As the right tile."""
+        with backends.replaced("spec", self.ops):
+            return super().load(config, saved)
+
+    def set_weights(self, handle: Handle, weight: Any, bias: Any | None) -> None:
+        """As the right tile, but for what was replaced."""
+        with backends.replaced("spec", self.ops):
+            super().set_weights(handle, weight, bias)
+
+    def calibrate(
+        self, handle: Handle, calibration_type: Any, batches: Any, **options: Any
+    ) -> None:
+        """As the right tile, but for what was replaced."""
+        with backends.replaced("spec", self.ops):
+            super().calibrate(handle, calibration_type, batches, **options)
+
+
+class Mistaken(_Replaced):
     """refsim's own tile with a mistake, as an implementation to be verified.
 
     Parameters
@@ -73,44 +148,11 @@ class Mistaken(Own):
     """
 
     def __init__(self, wrong: Wrong, traced: bool = False) -> None:
-        super().__init__("spec", traced)
-        self.wrong = wrong
+        super().__init__(mistaken_spec(wrong), traced)
 
-    def create(
-        self, config: Any, weight: Any, bias: Any | None, state: Mapping[str, Any]
-    ) -> Handle:
-        """As the right tile."""
-        with mistaken(self.wrong):
-            return super().create(config, weight, bias, state)
 
-    def forward(self, handle: Handle, x: Any, *, training: bool, noise: Mapping[str, Any]) -> Any:
-        """As the right tile, but for the mistake."""
-        with mistaken(self.wrong):
-            return super().forward(handle, x, training=training, noise=noise)
+class Watched(_Replaced):
+    """refsim's own tile that notes in :data:`CALLED` which functions it calls."""
 
-    def backward(self, handle: Handle, dy: Any) -> Mapping[str, Any]:
-        """As the right tile, but for the mistake."""
-        with mistaken(self.wrong):
-            return super().backward(handle, dy)
-
-    def step(self, handle: Handle, **sgd: Any) -> None:
-        """As the right tile, but for the mistake."""
-        with mistaken(self.wrong):
-            super().step(handle, **sgd)
-
-    def load(self, config: Any, saved: Any) -> Handle:
-        """As the right tile."""
-        with mistaken(self.wrong):
-            return super().load(config, saved)
-
-    def set_weights(self, handle: Handle, weight: Any, bias: Any | None) -> None:
-        """As the right tile, but for the mistake."""
-        with mistaken(self.wrong):
-            super().set_weights(handle, weight, bias)
-
-    def calibrate(
-        self, handle: Handle, calibration_type: Any, batches: Any, **options: Any
-    ) -> None:
-        """As the right tile, but for the mistake."""
-        with mistaken(self.wrong):
-            super().calibrate(handle, calibration_type, batches, **options)
+    def __init__(self) -> None:
+        super().__init__(_watched_spec())

@@ -13,7 +13,8 @@ import numpy as np
 
 from refsim.conformance.adapters import Capabilities
 from refsim.conformance.adapters.guard import guarded
-from refsim.conformance.admissible import BINARY64, Profile
+from refsim.conformance.adapters.waivable import STAGES
+from refsim.conformance.admissible import BINARY32, BINARY64, Profile
 from refsim.conformance.cases import Case, features
 from refsim.conformance.generated import clauses
 from refsim.errors import InputError, RangeWarning, RefsimError, Unsupported
@@ -23,7 +24,7 @@ from .diagnosis import ANSWERS, Failure, diagnosed
 from .finding import STATE, Finding
 from .judge import Verdict, judge
 from .outcome import Outcome, Row
-from .phases import PHASES, broken, checked_law, phase_cases
+from .phases import PHASES, broken, broken_law, checked_law, phase_cases
 from .play import Recording, play
 
 __all__ = ["Session", "verify_target"]
@@ -35,6 +36,8 @@ PATIENCE: Final = 3
 """Failures of these kinds after which nothing more is played."""
 KEPT: Final = 24
 """Right cases that are kept for the diagnosis."""
+GIVEN: Final = {"input"}
+"""Stages of a trace that are given to the implementation."""
 
 Progress = Callable[[str, int, int | None], None]
 
@@ -146,13 +149,25 @@ class Session:
         return recording, judge(recording, self.profile(case), self.outcome.flips)
 
     def profile(self, case: Case) -> Profile:
-        """The declared arithmetic; in float64 where the tile is, with the same freedoms."""
-        declared = self.declared.profile
-        if np.float32 == case.T:
-            return declared
-        return replace(declared, format=BINARY64, accumulator=BINARY64)
+        """The declared arithmetic, with the same freedoms in the data type of the tile.
 
-    def fails(self, key: tuple[str, str, str]) -> Callable[[Case], bool]:
+        Who declares float64 and gets a float32 tile computes in float64 all the same, and may round what is stored. Who
+        declares a shorter format may keep some numbers as the tile has them. So refsim's own answers are in every set.
+        """
+        return self.profile_for(case, self.declared.profile)
+
+    @staticmethod
+    def profile_for(case: Case, declared: Profile) -> Profile:
+        """The same for any arithmetic."""
+        if np.float64 == case.T:
+            return replace(declared, format=BINARY64, accumulator=BINARY64)
+        if declared.format == BINARY64:
+            return replace(declared, format=BINARY32, wide=True)
+        if declared.format.precision < BINARY32.precision:
+            return replace(declared, wide=True)
+        return declared
+
+    def fails(self, finding: Finding) -> Callable[[Case], bool]:
         """Whether the target still fails in this way."""
 
         def still(case: Case) -> bool:
@@ -163,7 +178,22 @@ class Session:
             except Unsupported:
                 return False
             found = judge(recording, self.profile(case)).findings
-            return any(finding.key[1:] == key[1:] for finding in found)
+            return any(self.alike(each, finding) for each in found)
+
+        return still
+
+    def alike(self, other: Finding, finding: Finding) -> bool:
+        """Whether something else is wrong in the same way, and not what a waiver may excuse in place of it."""
+        return other.key[1:] == finding.key[1:] and self.excused(other) <= self.excused(finding)
+
+    def breaks(self, finding: Finding) -> Callable[[Case], bool]:
+        """Whether the target still breaks the law of a finding, for the same clause."""
+
+        def still(case: Case) -> bool:
+            if not features(case) <= self.declared.features:
+                return False
+            result = broken_law(self.target, finding.stage, case)
+            return result is not None and result.clause == finding.clause
 
         return still
 
@@ -245,9 +275,14 @@ class Session:
         if prepared.clauses and phase == "examples":
             self.examples.append(prepared)
         self.outcome.enter(verdict.reports, verdict.clauses)
+        self.outcome.overwritten |= verdict.overwritten
+        shown = {name for seen in recording.observations for name in seen.stages}
+        self.outcome.unknown_stages |= shown - STAGES - GIVEN
         found = [finding for finding in verdict.findings if not self.waived(finding)]
         if found:
-            return self.note(phase, Failure(phase, recording, found[0]))
+            other = [finding for finding in found if not self.excused(finding)]
+            self.note(phase, Failure(phase, recording, (other or found)[0]))
+            return bool(other)
         if not verdict.findings and len(self.right) < KEPT and verdict.judged:
             self.right.append(recording)
         return False
@@ -262,13 +297,23 @@ class Session:
         return True
 
     def waived(self, finding: Finding) -> bool:
-        """Whether a waiver covers the finding; it is noted then."""
+        """Whether a waiver covers the finding; it is noted then.
+
+        A waiver of a whole clause does not cover a clause that is only a guess; one of a stage does, as what is wrong
+        was seen there.
+        """
         for waiver in self.declared.waivers:
-            if waiver.clause in (finding.clause, f"{finding.clause} {finding.stage}"):
+            if waiver.names(finding.clause, finding.stage):
+                if finding.guessed and not waiver.narrow:
+                    continue
                 if waiver not in [known for known, _ in self.outcome.waived]:
                     self.outcome.waived.append((waiver, finding))
                 return True
         return False
+
+    def excused(self, finding: Finding) -> bool:
+        """Whether a waiver covers the finding, or would if its clause were no guess."""
+        return any(each.names(finding.clause, finding.stage) for each in self.declared.waivers)
 
     def _wanted(self, clauses: Sequence[str]) -> bool:
         return not self.only or not clauses or any(clause in self.only for clause in clauses)
@@ -285,14 +330,26 @@ class Session:
             )
 
     def _sort(self, found: Iterator[Finding]) -> None:
+        excused: list[Finding] = []
         for finding in found:
             if self.only and finding.clause not in self.only and finding.kind not in ANSWERS:
                 continue
-            if not self.waived(finding):
+            same_cause = finding.cause is not None and any(finding.follows is f for f in excused)
+            if same_cause or self.waived(finding):
+                excused.append(finding)
+            else:
+                self._doubt(finding)
+                if not any(finding.follows is other for other in (None, *self.outcome.findings)):
+                    finding = replace(finding, follows=None)
                 self.outcome.findings.insert(len(self.outcome.findings) - self._flips(), finding)
         outcome = self.outcome
         if self.failures and not (outcome.findings or outcome.waived or self.only):
             outcome.findings.append(self.failures[0].finding)
+
+    def _doubt(self, finding: Finding) -> None:
+        """Note the waivers that do not cover a finding because its clause is a guess."""
+        meant = [w for w in self.declared.waivers if w.names(finding.clause, finding.stage)]
+        self.outcome.doubtful += [(waiver, finding) for waiver in meant]
 
     def _flips(self) -> int:
         return sum(finding.kind == "flips" for finding in self.outcome.findings)

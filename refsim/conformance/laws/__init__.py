@@ -18,8 +18,9 @@ from refsim.errors import RangeWarning, Unsupported
 
 from . import converters, state, symmetry
 from .law import Broken, Law, run_on
+from .rounding import speaks_about
 
-__all__ = ["LAWS", "Law", "LawResult", "checked", "laws"]
+__all__ = ["LAWS", "Law", "LawResult", "checked", "laws", "speaks_about"]
 
 LAWS: Final[tuple[Law, ...]] = (*state.LAWS, *symmetry.LAWS, *converters.LAWS)
 SALT: Final = 0x1A75
@@ -106,15 +107,20 @@ def _case(law: Law, capabilities: Capabilities, entropy: tuple[int, ...]) -> Cas
 
 
 def checked(target: Any, law: Law, case: Case) -> Iterator[LawResult]:
-    """One law on one case; nothing if the target does not support it, or if the law says nothing there."""
+    """One law on one case; nothing if the target does not support it, or if the law says nothing there.
+
+    A law that compares sums in different orders says nothing about a case in which something is rounded.
+    """
     try:
         _run(target, law, case)
     except Unsupported:
         return
-    except (Broken, TargetFailure) as failure:
+    except TargetFailure as failure:
         if _defined(law, case):
-            clause = failure.clause if isinstance(failure, Broken) else "target"
-            yield LawResult(clause, law.name, case, False, failure.text)
+            yield LawResult("target", law.name, case, False, failure.text)
+    except Broken as broken:
+        if _defined(law, case) and speaks_about(law, case):
+            yield LawResult(broken.clause, law.name, case, False, broken.text)
     else:
         yield LawResult(law.clause, law.name, case, True, "")
 

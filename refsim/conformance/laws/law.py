@@ -53,6 +53,8 @@ class Law:
         Whether a generated case is one that the law speaks about.
     needs
         Optional methods of the adapter that it uses.
+    rounds
+        Whether it holds where something is rounded, too, since it compares one computation with itself.
     """
 
     name: str
@@ -62,6 +64,7 @@ class Law:
     requires: frozenset[str] = frozenset()
     fits: Callable[[Case], bool] = lambda case: True
     needs: tuple[str, ...] = ()
+    rounds: bool = False
 
 
 def run_on(target: Any) -> Run:

@@ -104,13 +104,20 @@ EVALUATED = frozenset({"eval"})
 TRAINED = frozenset({"eval", "backward", "sgd"})
 
 LAWS = (
-    Law("the same again", "state", _deterministic, PLAIN | {"data_init", "decay", "eval"}),
+    Law(
+        "the same again",
+        "state",
+        _deterministic,
+        PLAIN | {"data_init", "decay", "eval"},
+        rounds=True,
+    ),
     Law(
         "evaluation changes nothing",
         "state",
         _evaluation,
         PLAIN | {"data_init", "decay"},
         EVALUATED,
+        rounds=True,
     ),
     Law(
         "saved and loaded",
@@ -120,6 +127,7 @@ LAWS = (
         frozenset({"checkpoint"}),
         lambda case: case.sgd.momentum == 0 and (case.steps[0].dy is None or case.steps[0].update),
         ("save", "load"),
+        rounds=True,
     ),
     Law(
         "gradients add up",

@@ -148,7 +148,15 @@ NONE: frozenset[str] = frozenset()
 RANGED = frozenset({"input_range"})
 
 LAWS = (
-    Law("linear in the gradient", "MV-4", _linear, PLAIN, frozenset({"backward"}), _back),
+    Law(
+        "linear in the gradient",
+        "MV-4",
+        _linear,
+        PLAIN,
+        frozenset({"backward"}),
+        _back,
+        rounds=True,
+    ),
     Law("odd", "DC-1", _odd, PLAIN - {"asymmetry", "bias"}, NONE, lambda case: not _signed(case)),
     Law("twice as large", "IR-3", _scaled, PLAIN, RANGED, _ranged),
     Law("clipped before", "IR-2", _clipped, PLAIN, RANGED, _ranged),

@@ -139,6 +139,9 @@ CONVERTERS = [
         noise_after_the_clip=adc("aqcn"),
         asymmetry_of_positives=adc(side=lambda m: m > 0),
         returns_the_clipped_code_twice=adc(clipped_t=True),
+        no_bound_taken_as_zero=lambda m, step, b, *others: spec.analog_to_digital(
+            m, step, b if np.isfinite(b) else zero(b), *others
+        ),
     ),
     *mistakes(
         "DC-5",
@@ -203,6 +206,11 @@ def unguarded(peak: Any, cap: Any) -> Any:
     return np.where(peak < 0, peak, alpha), mask
 
 
+def divided_by_zero(peak: Any, cap: Any) -> Any:
+    alpha, mask = spec.management_scale(peak, cap)
+    return np.where(peak == 0, peak, alpha), mask
+
+
 MANAGEMENT = [
     *mistakes(
         "NM-1",
@@ -225,6 +233,7 @@ MANAGEMENT = [
         derivative_lost_at_the_cap=strict_mask,
         derivative_beyond_the_cap=capped_mask,
         negative_peaks_used=unguarded,
+        zero_peaks_used=divided_by_zero,
         cap_ignored=lambda p, cap: (np.where(p > 0, p, one(p)), (p > 0) & (p <= cap)),
         cap_as_a_floor=lambda p, cap: (np.maximum(p, cap), (p > 0) & (p <= cap)),
     ),
@@ -235,6 +244,7 @@ MANAGEMENT = [
         square_formed_first=lambda A, B, s, a, o: -((B - A * (o / (s * s))) * (s / a)),
         one_scale=lambda A, B, s, a, o: -((B - A * (o / s)) * (s / a)),
         out_scale_ignored=lambda A, B, s, a, o: spec.management_gradient(A, B, s, a, one(s)),
+        input_term_only=lambda A, B, s, a, o: spec.management_gradient(zero(A) * A, B, s, a, o),
         output_term_only=lambda A, B, s, a, o: spec.management_gradient(A, zero(B) * B, s, a, o),
         divided_late=lambda A, B, s, a, o: -((B - A * (o / s) / s) * s / a),
     ),
@@ -261,6 +271,7 @@ MANAGEMENT = [
         upper_side_only=lambda t, b: bool(np.all(t <= b)),
         one_is_enough=lambda t, b: bool(np.any(np.abs(t) <= b)) or t.size == 0,
         empty_batch_fails=lambda t, b: bool(t.size and np.all(np.abs(t) <= b)),
+        test_of_clipped_outputs=lambda t, b: spec.within_bound(spec.clip(t, b), b),
     ),
 ]
 

@@ -108,6 +108,9 @@ INPUT_RANGE = [
         sign_of_the_range_dropped=fraction(lambda c, r: np.abs(c) < abs(r)),
         clipped_fraction=fraction(lambda c, r: np.abs(c) >= r),
         float64=lambda c, r: np.float64(spec.unclipped_fraction(c, r)),
+        empty_batch_unclipped=lambda c, r: (
+            spec.unclipped_fraction(c, r) if c.size else np.float32(1)
+        ),
         multiplied_with_the_reciprocal=lambda c, r: (
             np.float32(np.count_nonzero(np.abs(c) < r))
             * (np.float32(1) / np.float32(c.size or np.nan))

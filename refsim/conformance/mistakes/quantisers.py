@@ -230,6 +230,9 @@ WRONG = [
         one_level_less=codes(high=lambda b: b - one(b)),
         symmetric_clip=codes(low=lambda a: np.minimum(a + one(a), zero(a))),
         not_clipped=lambda x, s, z, a, b: level(x, s, z),
+        clipped_before_the_zero_point=lambda x, s, z, a, b: (
+            np.clip(np.rint(x / s[:, None]), a, b) + z[:, None]
+        ),
         rounded_after_the_shift=lambda x, s, z, a, b: np.clip(
             np.rint(x / s[:, None] + z[:, None]), a, b
         ),

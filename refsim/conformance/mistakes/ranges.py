@@ -195,6 +195,7 @@ WRONG = [
     *mistakes(
         "RE-2",
         "percentile_range",
+        of_magnitudes=lambda x, *place: spec.percentile_range(np.abs(x), *place),
         one_sided=one_sided,
         always_two_sided=always_two_sided,
         of_all_places=percentile(place=lambda p, n: p / 100 * n),
@@ -297,6 +298,7 @@ WRONG = [
         roles_swapped=softmax_loss(swap=True),
         negative=softmax_loss(end=lambda v, x: -v),
         over_the_whole_tensor=softmax_loss(share=per_tensor),
+        over_the_batch=lambda x, *grid: spec.softmax_losses(x.T.copy(), *grid),
     ),
     *mistakes(
         "RE-11",

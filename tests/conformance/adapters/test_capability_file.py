@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -84,6 +85,11 @@ def test_an_empty_file_declares_the_default(tmp_path: Path) -> None:
         ("float64", FLOAT64),
         ({}, FLOAT32),
         ({"reciprocal": True}, FLOAT32.reciprocals()),
+        ({"wide": True}, FLOAT32.wider()),
+        (
+            {"name": "one", "deviation": "one-pass"},
+            replace(FLOAT32, name="one", deviation="one-pass"),
+        ),
         (
             {"name": "half", "format": "float16", "accumulator": "float32"},
             Profile("half", Format("float16", 11, -14), BINARY32),
@@ -97,7 +103,7 @@ def test_an_empty_file_declares_the_default(tmp_path: Path) -> None:
             Profile("odd", Format("fp9", 4, -14), Format("bfloat16", 8, -126)),
         ),
     ],
-    ids=["float32", "float64", "empty", "reciprocal", "half", "odd"],
+    ids=["float32", "float64", "empty", "reciprocal", "wide", "one-pass", "half", "odd"],
 )
 def test_profiles(given_profile: Any, expected: Profile) -> None:
     assert capabilities_from({"profile": given_profile}).profile == expected
@@ -143,6 +149,7 @@ def test_named_choices() -> None:
         ("profile = {lanes = true}", "profile.lanes is True"),
         ("profile = {operand = 1.5}", "profile.operand is 1.5, but it must be a number in"),
         ("profile = {operand = 'tf23'}", "profile.operand is 'tf23'; did you mean tf32"),
+        ("profile = {deviation = 'welford'}", "profile.deviation is 'welford'"),
         ("profile = {format = 'half'}", "profile.format is 'half'; it has float32, float64"),
         ("profile = {format = {name = 'a'}}", "or a table of name, precision and least_exponent"),
         ("profile = {format = {name = 'a', precision = 30, least_exponent = -9}}", "30 bits"),
@@ -156,7 +163,7 @@ def test_named_choices() -> None:
         ),
         (
             "waivers = [{clause = 'IR8', reason = 'x'}]",
-            r"waivers\[0\].clause is 'IR8', but it must",
+            r"waivers\[0\].clause is 'IR8', but there is no clause 'IR8'; did you mean IR-8\?$",
         ),
         (
             "waivers = [{claus = 'IR8'}]",
@@ -176,7 +183,7 @@ def test_named_choices() -> None:
         ("name = 'a'\nname = 'b'", "the text is not TOML: Cannot overwrite a value"),
         ("a = " + "[" * 5000, "the text is not TOML"),
     ],
-    ids=range(32),
+    ids=range(33),
 )
 def test_a_mistake_is_one_sentence_with_the_file(tmp_path: Path, text: str, message: str) -> None:
     with pytest.raises(ConfigError, match=message) as info:

@@ -223,3 +223,13 @@ def test_garbage_in_what_others_start_from_is_a_finding(name: str, value: float)
     assert right["bias_gradient"].violations == 0
     broken = judge_backward(tile, x, y, {"bias": y.sum(axis=0)}, before={"bias": np.full(3, value)})
     assert not broken.passed
+
+
+@pytest.mark.parametrize(("smallest", "open_"), [(1e-45, True), (1e-10, False)])
+def test_a_range_that_underflows_leaves_the_output_open(smallest: float, open_: bool) -> None:
+    r = {"init_from_data": 3, "init_std_alpha": 0.5}
+    tile = config(r=r, io={"is_perfect": True}).create_tile(1, 1, backend="spec")
+    tile.parameters["weight"][...] = 0.0
+    x = F([[smallest], [-0.0]])
+    assert judge_forward(tile, x, F([[0.0], [0.0]])).passed
+    assert judge_forward(tile, x, F([[np.nan], [np.nan]])).passed is open_

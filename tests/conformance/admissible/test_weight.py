@@ -228,3 +228,12 @@ def test_weights_of_zeros_and_empty_batches(kind: str, rows: int) -> None:
         options = {"noise": ahead.noise, "stages": shown}
         assert judge_forward(tile, x, y, **options).passed
         assert judge_backward(tile, x, g, gradients, **options).passed
+
+
+@pytest.mark.parametrize(("weight", "open_"), [(1e-45, True), (0.0, False)])
+def test_a_step_that_underflows_leaves_the_weight_open(weight: float, open_: bool) -> None:
+    modifier = rs.WeightModifierParameter(type=WM.DISCRETIZE, res=0.25)
+    tile = config(r={"init_value": 1.0}, modifier=modifier).create_tile(1, 1, backend="spec")
+    tile.parameters["weight"][...] = weight
+    assert judge_forward(tile, F([[0.5]]), F([[0.0]])).passed
+    assert judge_forward(tile, F([[0.5]]), F([[np.nan]])).passed is open_

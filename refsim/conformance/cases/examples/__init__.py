@@ -8,6 +8,7 @@ from typing import Final
 
 from ..model import Case
 from . import (
+    calibrations,
     converters,
     estimators,
     management,
@@ -50,6 +51,7 @@ GROUPS: Final[tuple[Callable[[], list[Case]], ...]] = (
     estimators.estimators,
     quantisers.periphery,
     quantisers.learning,
+    calibrations.calibrations,
 )
 
 

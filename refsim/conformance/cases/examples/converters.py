@@ -189,6 +189,13 @@ def outputs() -> list[Case]:
             asked([[3.0]], [[1.0]]),
         ),
         _one(
+            "DC-5",
+            "Reciprocal",
+            "the output scale is divided by that of the input",
+            {**managed, "out_scale": 1.7},
+            asked([[-1.5]]),
+        ),
+        _one(
             "DC-5 DC-3 BP-1",
             "ScaleNotUndone",
             "outputs are divided by the scale of the input",

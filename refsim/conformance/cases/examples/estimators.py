@@ -59,6 +59,14 @@ def estimators() -> list[Case]:
             CurrentMinMaxEstimatorParams(percentile=25.0),
             asked(column(-2.0, 3.0, 1.0, 8.0)),
         ),
+        of(
+            "RE-2",
+            "OfMagnitudes",
+            "a percentile is that of the signed values",
+            RE.current_minmax,
+            CurrentMinMaxEstimatorParams(percentile=25.0),
+            asked(column(-4.0, -2.0, 1.0, 8.0)),
+        ),
         of("RE-3", "TheLatest", "the widest range so far", RE.allminmax),
         of(
             "RE-4 QU-4",
@@ -119,6 +127,15 @@ def estimators() -> list[Case]:
             RE.MSE,
             grid(margin=1.0),
             *steps,
+            symmetric=True,
+        ),
+        of(
+            "RE-11 RE-9",
+            "LastOfEqualOnes",
+            "of equal losses the first one wins",
+            RE.MSE,
+            grid(),
+            asked(column(0.0, 0.0)),
             symmetric=True,
         ),
         of(

@@ -292,6 +292,7 @@ def compiled() -> list[Case]:
     bounded = {"bound_management": BM.ITERATIVE, "out_bound": 1.0, "max_bm_res": 8.0}
     summed = {"noise_management": NM.ABS_MAX_NP_SUM, "out_bound": 0.5, "max_bm_res": 8.0}
     running = {"noise_management": NM.AVERAGE_ABS_MAX}
+    rounded = {"noise_management": NM.ABS_MAX, "inp_res": -1.0, "out_res": 0.25}
     return [
         of("BM-3", "WholeBatch", "each row is computed again by itself", rows, **bounded),
         of(
@@ -337,6 +338,23 @@ def compiled() -> list[Case]:
             "a row of zeros sets the scale",
             asked([[0.0, 0.0], [1.0, 0.5]]),
             **running,
+        ),
+        of(
+            "NM-7 BM-3",
+            "WorstCaseForgotten",
+            "from the second pass on the worst case decides",
+            asked([[1.0, 0.75]]),
+            **{**bounded, **rounded, "bound_management": BM.ITERATIVE_WORST_CASE},
+        ),
+        example(
+            "NM-8",
+            "MovedInEvaluation",
+            "an evaluation leaves the scale alone",
+            tile(io={"inp_bound": 1.0, "inp_res": 0.25, **running}, made=InferenceRPUConfig),
+            [[4.0, 2.0]],
+            asked([[1.0, 0.5]]),
+            asked([[4.0, 2.0]], training=False),
+            asked([[0.5, 0.25]]),
         ),
         example(
             "NM-8",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from refsim.config import RPUDataType, RuntimeParameter
 
 from ..model import Case
@@ -159,10 +161,11 @@ def decay() -> list[Case]:
 
     def with_decay(name: str, catches: str, x: list[float], **learning: Any) -> Case:
         settings = {"decay": 0.5, "input_min_percentage": 0.5, **learning}
-        dy = [[0.0]] * len(x)
-        clauses = "IR-6 IR-7" if catches == "EdgeInside" else "IR-7 IR-6"
+        of_fraction = catches in ("EdgeInside", "EmptyBatch")
+        clauses = "IR-6 IR-7" if of_fraction else "IR-7 IR-6"
         config = tile(2.0, learning=settings)
-        return example(clauses, catches, name, config, ONE, asked([[v] for v in x], dy))
+        batch = np.reshape(x, (-1, 1))
+        return example(clauses, catches, name, config, ONE, asked(batch, np.zeros_like(batch)))
 
     double = RuntimeParameter(data_type=RPUDataType.DOUBLE)
     two_thirds = {"decay": 0.5, "input_min_percentage": 2 / 3}
@@ -172,6 +175,13 @@ def decay() -> list[Case]:
         with_decay("an input at the range is not within it", "EdgeInside", [2.0, 1.0]),
         with_decay("a fraction at the threshold is not above it", "ThresholdInclusive", [3.0, 1.0]),
         with_decay("no decay if many inputs are clipped", "Unconditional", [3.0, 3.0, 1.0]),
+        with_decay(
+            "a threshold that rounds to the fraction is not exceeded",
+            "ThresholdUnrounded",
+            [1.0, 3.0, 3.0],
+            input_min_percentage=0.333333333,
+        ),
+        with_decay("an empty batch has no fraction", "EmptyBatch", []),
         with_decay("decay is not scaled", "DecayScaled", [1.0], gradient_scale=4.0),
         with_decay("a negative decay is none", "NegativeDecay", [1.0], decay=-0.5),
         with_decay("decay is proportional to the range", "DecayConstant", [1.0, -1.0, 0.5]),
@@ -354,6 +364,12 @@ def growth() -> list[Case]:
         managed("NoGrowth", "a clipped output grows the range", [2.0, 0.5], 0.75),
         managed(
             "ThresholdInclusive", "a fraction at the threshold is not below it", [2.0, 0.5], 0.5
+        ),
+        managed(
+            "ThresholdUnrounded",
+            "a threshold that rounds to the fraction is not missed",
+            [2.0, 2.0, 0.5],
+            0.33333335,
         ),
         managed("EdgeClipped", "an output at the bound is not clipped", [1.0, 0.5], 1.0, "IR-10"),
         managed(
