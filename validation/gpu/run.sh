@@ -14,7 +14,12 @@ for folder in "${folders[@]}"; do
         export LD_LIBRARY_PATH=${LD_LIBRARY_PATH:+$LD_LIBRARY_PATH:}$libraries # those of such packages
     done
 done
-if [[ -z ${CUDA_HOME:-} && -d /usr/local/cuda ]]; then
-    export CUDA_HOME=/usr/local/cuda # where the toolkit is, if it does not come in packages
+if [[ -z ${CUDA_HOME:-} ]]; then # where the toolkit is, if it does not come in packages
+    if nvcc=$(command -v nvcc); then
+        nvcc=$(readlink -f "$nvcc")
+        export CUDA_HOME=${nvcc%/bin/nvcc}
+    elif [[ -d /usr/local/cuda ]]; then
+        export CUDA_HOME=/usr/local/cuda
+    fi
 fi
 exec "$python" -m validation.gpu "$@"
