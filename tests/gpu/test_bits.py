@@ -64,11 +64,6 @@ def test_large_products(T: Any, kind: str, shape: tuple[int, int, int]) -> None:
     same(cuda.outer_product_sum(a.T.copy(), b.T.copy()), cpu.matrix_product(a, b))
 
 
-def test_a_product_of_the_largest_size_of_the_benchmark() -> None:
-    a, b = data.pair("normal", np.float32, (8192, 4096), (4096, 4096))
-    same(cuda.matrix_product(a, b), cpu.matrix_product(a, b))
-
-
 def test_more_elements_than_threads(T: Any) -> None:
     x = data.normal(T, np.random.default_rng(0), (MORE_THAN_A_GRID,))
     same(cuda.clip(x, T(0.5)), cpu.clip(x, T(0.5)))

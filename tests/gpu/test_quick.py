@@ -13,7 +13,7 @@ from refsim.conformance.manual_runs import GeneratedManualRun
 from refsim.conformance.participants import Participant
 from refsim.conformance.runs import GeneratedRun
 from refsim.conformance.verify import Effort, first_difference, verify
-from refsim.kernels import cuda
+from refsim.kernels import cpu, cuda
 from refsim.kernels.cuda import cublas, product
 from tests.exact import same
 from tests.kernels import data
@@ -58,3 +58,8 @@ def test_products(monkeypatch: pytest.MonkeyPatch, kind: str, by: str) -> None:
         same(cuda.matrix_product(a, b), right)
         same(cuda.transposed_product(a, bt), right)
         same(cuda.outer_product_sum(at, bt), right)
+
+
+def test_a_product_of_the_largest_size_of_the_benchmark() -> None:
+    a, b = data.pair("normal", np.float32, (8192, 4096), (4096, 4096))
+    same(cuda.matrix_product(a, b), cpu.matrix_product(a, b))

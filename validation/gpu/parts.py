@@ -41,7 +41,7 @@ class Part(NamedTuple):
 BENCHMARK = ("-m", "validation.bench", "gpu", "--seconds", "2", "--report", "REPORT")
 PARTS = (
     Part(
-        "bits", "Bits, a few cases of each clause", 120, pytest("tests/gpu/test_quick.py", TOGETHER)
+        "bits", "Bits, a few cases of each clause", 150, pytest("tests/gpu/test_quick.py", TOGETHER)
     ),
     Part("device", "Memory, streams, other libraries", 90, pytest("tests/gpu/test_device.py")),
     Part("benchmark", "Benchmark", 150, BENCHMARK),
