@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import sys
+from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from typing import Any
@@ -25,7 +28,15 @@ def missing() -> str | None:
         return None
     if find_spec("numba_cuda") is None:
         return f"the package numba-cuda is not installed; {EXTRA}"
+    _prefer_numba_cuda()
     return _toolkit() or _driver() or _device()
+
+
+def _prefer_numba_cuda() -> None:
+    """``numba.cuda`` is that of numba-cuda, also where its package lies outside of Python's own folder of packages."""
+    if "numba.cuda" not in sys.modules:
+        with contextlib.suppress(ImportError):
+            import_module("_numba_cuda_redirector")
 
 
 def _toolkit() -> str | None:
@@ -70,6 +81,7 @@ def _line(error: object) -> str:
 def description() -> dict[str, str]:
     """Device, driver and toolkit of a machine where nothing is missing, as topic and value."""
     packages = {name: found for name in ("numba-cuda", *TOOLKIT) if (found := _version(name))}
+    packages["GPU products"] = _products()
     if simulated():
         return {"GPU": SIMULATOR, **packages}
     from numba import cuda
@@ -91,6 +103,12 @@ def _runtime() -> tuple[int, int]:
 
     found: tuple[int, int] = driver.get_version()
     return found
+
+
+def _products() -> str:
+    from .cuda.cublas import description
+
+    return description()
 
 
 def _version(name: str) -> str | None:

@@ -11,6 +11,7 @@ from refsim import backends, random
 from refsim.errors import InputError, ShapeError, StateError
 from refsim.spec.sums import Array
 from refsim.tile.layer import tile_or_array
+from refsim.tile.on_device import in_place
 from refsim.tile.settings import typed
 
 
@@ -133,12 +134,14 @@ class ReLU:
 
     def forward(self, x: Any) -> Array:
         """Output of the shape of ``x``, a float32 or float64 array."""
-        self._input = _floating(x, "x")
-        return backends.load(self.backend).relu(self._input)  # type: ignore[no-any-return]
+        ops = backends.load(self.backend)
+        self._input = _floating(ops, x, "x")
+        return ops.relu(self._input)  # type: ignore[no-any-return]
 
     def backward(self, dy: Any) -> Array:
         """Gradient of the input of the last forward pass, which is used once."""
-        x, dy = self._input, _floating(dy, "dy")
+        ops = backends.load(self.backend)
+        x, dy = self._input, _floating(ops, dy, "dy")
         if x is None:
             raise StateError("backward of ReLU needs a forward pass before it, each is used once.")
         if (dy.shape, dy.dtype) != (x.shape, x.dtype):
@@ -146,7 +149,7 @@ class ReLU:
                 f"dy is an array {(dy.dtype, dy.shape)}, allowed is one like x, {(x.dtype, x.shape)}."
             )
         self._input = None
-        return backends.load(self.backend).relu_gradient(dy, x)  # type: ignore[no-any-return]
+        return ops.relu_gradient(dy, x)  # type: ignore[no-any-return]
 
     def train(self, mode: bool = True) -> Self:
         """The layer; training and evaluation are the same."""
@@ -224,8 +227,8 @@ class Sequential:
             yield from layer.tiles()
 
 
-def _floating(value: Any, name: str) -> Array:
-    array = np.asarray(value)
+def _floating(ops: Any, value: Any, name: str) -> Array:
+    array: Array = in_place(ops, value)
     if array.dtype not in (np.float32, np.float64):
         raise InputError(f"{name} has dtype {array.dtype}, allowed are float32 and float64.")
     return array

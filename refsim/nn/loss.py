@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from refsim import backends
 from refsim.errors import InputError, ShapeError, StateError
 from refsim.spec.sums import Array
+from refsim.tile.on_device import all_finite, in_place
 
 
 def softmax_cross_entropy(logits: Any, labels: Any, backend: str = "cpu") -> tuple[Array, Array]:
@@ -26,7 +27,7 @@ def softmax_cross_entropy(logits: Any, labels: Any, backend: str = "cpu") -> tup
 
     Returns
     -------
-    Losses ``(N,)`` and gradient ``(N, O)``, of the type of ``logits``.
+    Losses ``(N,)`` and gradient ``(N, O)``, of the type of ``logits``, and on the device if ``logits`` is there.
 
     Raises
     ------
@@ -43,15 +44,16 @@ def softmax_cross_entropy(logits: Any, labels: Any, backend: str = "cpu") -> tup
     >>> gradient
     array([[-0.5,  0.5]])
     """
-    y, t = np.asarray(logits), np.asarray(labels)
+    ops = backends.load(backend)
+    y, t = in_place(ops, logits), np.asarray(labels)
     if y.dtype not in (np.float32, np.float64):
         raise InputError(f"logits has dtype {y.dtype}, allowed are float32 and float64.")
-    if y.ndim != 2 or 0 in y.shape:
-        raise ShapeError(f"logits has shape {y.shape}, allowed is (N, O) with N and O above 0.")
-    t = checked_labels(t, len(y), y.shape[1])
-    ops = backends.load(backend)
+    if len(y.shape) != 2 or 0 in y.shape:
+        shape = tuple(y.shape)
+        raise ShapeError(f"logits has shape {shape}, allowed is (N, O) with N and O above 0.")
+    t = checked_labels(t, y.shape[0], y.shape[1])
     losses = ops.cross_entropy(y, t)
-    if not np.isfinite(losses).all():
+    if not all_finite(ops, losses):
         raise StateError(f"a loss overflows {y.dtype} or is not a number; logits must stay finite.")
     return losses, ops.cross_entropy_gradient(y, t)
 

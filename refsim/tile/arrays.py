@@ -56,6 +56,11 @@ def check_finite(given: NDArray[Any], name: str) -> None:
 def _from_outside(value: object, name: str) -> NDArray[Any]:
     if isinstance(value, np.ma.MaskedArray):
         raise InputError(f"{name} is a masked array, allowed are arrays without a mask.")
+    if hasattr(value, "__cuda_array_interface__"):
+        raise InputError(
+            f"{name} is an array on a GPU, allowed are arrays of the host; "
+            'inputs and gradients of tiles with backend="cuda" may be there.'
+        )
     try:
         if hasattr(value, "__dlpack__") and not isinstance(value, (np.ndarray, np.generic)):
             return np.from_dlpack(value)

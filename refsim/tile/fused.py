@@ -92,11 +92,13 @@ def possible(s: Core, weight: Array) -> bool:
     return unmanaged and symmetric and not s.perfect and weight.ndim == 2
 
 
-def input_scales(ops: Any, s: Core, count: int, T: Any) -> Array:
-    """Input scale of each row, which does not depend on the data here."""
+def input_scales(
+    ops: Any, s: Core, count: int, T: Any, place: Callable[[Array], Any] = np.asarray
+) -> Array:
+    """Input scale of each row, which does not depend on the data here, where ``place`` puts arrays."""
     capped = s.noise_management == NoiseManagementType.CONSTANT and s.noise_cap != np.inf
     alpha = np.full(count, s.noise_cap if capped else 1, dtype=T)
-    scale: Array = ops.input_scale(alpha, T.type(1))
+    scale: Array = ops.input_scale(place(alpha), T.type(1))
     return scale
 
 

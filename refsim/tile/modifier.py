@@ -23,7 +23,16 @@ def largest_weight(tile: Tile) -> float:
 
 
 def effective_weight(tile: Tile, noise: NoiseSource, rows: int) -> Array:
-    """Weight ``(O, I)`` with the configured modification, or ``(N, O, I)`` with a sample for every row."""
+    """The weight of a training pass, see :func:`modified`, which no later change of the live one reaches."""
+    weight = modified(tile, noise, rows)
+    return weight.copy() if weight is tile.parameters["weight"] else weight
+
+
+def modified(tile: Tile, noise: NoiseSource, rows: int) -> Array:
+    """Weight ``(O, I)`` with the configured modification, or ``(N, O, I)`` with a sample for every row.
+
+    Without a modification it is the live weight itself.
+    """
     ops, weight, p = tile.ops, tile.parameters["weight"], tile.config.modifier
     kind, T = p.type, tile.dtype
     shape = (rows, *weight.shape) if p.per_batch_sample else weight.shape
@@ -38,4 +47,4 @@ def effective_weight(tile: Tile, noise: NoiseSource, rows: int) -> Array:
         rounding = noise.weights("weight_sto_round", shape) if p.sto_round else None
         step = T.type(grid_step(p.res, largest_weight(tile)))
         return ops.discretised_weight(weight, step, rounding)
-    return weight.copy()
+    return weight

@@ -39,6 +39,16 @@ def concerns(ops: Any, x: object) -> bool:
     return resident is not None and bool(resident.is_device_array(x))
 
 
+def in_place(ops: Any, x: Any) -> Any:
+    """An array of the device of the backend in place, anything else as NumPy has it."""
+    return ops.resident.taken(x) if concerns(ops, x) else np.asarray(x)
+
+
+def all_finite(ops: Any, x: Any) -> bool:
+    """Whether no number is NaN or infinite, on the device or not."""
+    return bool(ops.resident.all_finite(x) if concerns(ops, x) else np.isfinite(x).all())
+
+
 def as_rows(ops: Any, x: Any, T: np.dtype[Any], columns: int, name: str) -> tuple[Any, Any]:
     """Batch ``(..., columns)`` as ``(N, columns)`` in place, and its leading shape."""
     found = ops.resident.taken(x)
@@ -59,8 +69,8 @@ def through_host(method: Any, ops: Any, x: Any, *, trace: bool, **options: Any) 
     """Runs a method of a tile on a copy on the host; the result is on the device again, a trace is not."""
     result = method(on_host(ops, x), trace=trace, **options)
     if trace:
-        return ops.resident.on_device(result[0]), result[1]
-    return ops.resident.on_device(result)
+        return ops.resident.copied_there(result[0]), result[1]
+    return ops.resident.copied_there(result)
 
 
 def forward(tile: Any, x: Any, noise: Mapping[str, object] | None) -> Any | None:
@@ -76,10 +86,10 @@ def forward(tile: Any, x: Any, noise: Mapping[str, object] | None) -> Any | None
     with np.errstate(all="ignore"):
         r, counter = tile._current_range(rows, range_settings, NoTrace())
         given = tile._given(lead, rows, r, range_settings)
-        weight = tile._effective_weight(source, len(rows))
+        weight = tile.modified_weight(source, len(rows))
         if not fused.possible(s, weight):
             return None
-        weight = resident.on_device(weight)
+        weight = resident.uploaded(weight)  # has arrived when the pass knows that all is finite
         record = FusedCore(s, rows, r, weight, np.empty(0), None, [])
         y = _chain(ops, record, tile._out_noise(s), source, given)
     if y is None:
@@ -87,7 +97,7 @@ def forward(tile: Any, x: Any, noise: Mapping[str, object] | None) -> Any | None
     given.x = record.x = resident.copied(rows, tile.dtype)
     tile._record = given, record
     tile._commit(rows, r, counter, given)
-    return y.reshape(*lead, tile.out_size)
+    return resident.leaving(y.reshape(*lead, tile.out_size))
 
 
 def _chain(
@@ -95,7 +105,7 @@ def _chain(
 ) -> Any | None:
     """The output, and in the record what the way back needs; None if something is not finite."""
     s, (N, I), O = record.settings, record.x.shape, record.weight.shape[0]
-    record.sigma = ops.resident.on_device(fused.input_scales(ops, s, N, record.x.dtype))
+    record.sigma = fused.input_scales(ops, s, N, record.x.dtype, ops.resident.on_device)
     record.rounding = noise.rows("inp_sto_round", I, N, 0) if s.dac.stochastic else None
     inp_noise = noise.rows("inp_noise", I, N, 0) if s.dac.noise > 0 else None
     deviates = noise.rows("out_noise", O, N, 0) if (out_noise > 0).any() else None
@@ -144,7 +154,7 @@ def backward(tile: Any, dy: Any) -> Any | None:
         sums = {name: tile._accumulated(name, on_host(ops, value)) for name, value in new.items()}
     tile.gradients.update(sums)
     tile._finish(given)
-    return back.x.reshape(*lead, tile.in_size)
+    return ops.resident.leaving(back.x.reshape(*lead, tile.in_size))
 
 
 def _gradients(ops: Any, record: FusedCore, g: Any, given: Given, what: str) -> Gradients | None:

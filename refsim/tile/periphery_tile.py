@@ -166,6 +166,12 @@ class PeripheryTile(Tile):
         """Whether a pass with device arrays may leave them there: fused, and nothing is learned from the data first."""
         return False
 
+    def modified_weight(self, noise: NoiseSource, rows: int) -> Array:
+        """The weight of this pass: modified in training, or the live one."""
+        if not self.training:
+            return self.parameters["weight"]
+        return modifier.modified(self, noise, rows)
+
     def _effective_weight(self, noise: NoiseSource, rows: int) -> Array:
         """The weight of this pass, modified in training."""
         if not self.training:

@@ -27,6 +27,7 @@ class StandIn:
     def __init__(self, shape: Any, T: Any) -> None:
         self.shape = tuple(int(n) for n in np.atleast_1d(shape))
         self.dtype, self.size = np.dtype(T), int(np.prod(self.shape))
+        self.stream: Any = 0
 
     def reshape(self, *shape: int) -> StandIn:
         return StandIn(shape, self.dtype)
@@ -64,6 +65,9 @@ def recorded(monkeypatch: pytest.MonkeyPatch, T: Any) -> dict[str, list[Launch]]
         launches.append((kernel, tuple(typed(argument) for argument in arguments)))
 
     monkeypatch.setattr(device, "CUDA", Driver())
+    monkeypatch.setattr(device, "leaving", lambda x: x)
+    monkeypatch.setattr("refsim.kernels.cuda.cublas.library", lambda: "no device")
+    monkeypatch.setattr("refsim.kernels.cuda.product.FEW_TERMS", 0)
     monkeypatch.setattr(device, "start", start)
     monkeypatch.setattr("refsim.kernels.cuda.tiles.start", start)
     for name, given in data.calls(T, *SIZES):

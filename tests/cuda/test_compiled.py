@@ -65,6 +65,9 @@ def machine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("numba.cuda.dispatcher.get_current_device", lambda: stand_in)
     found = Machine()
     monkeypatch.setattr(device, "CUDA", found)
+    monkeypatch.setattr(device, "leaving", lambda x: x)
+    monkeypatch.setattr("refsim.kernels.cuda.cublas.library", lambda: "no device")
+    monkeypatch.setattr("refsim.kernels.cuda.product.FEW_TERMS", 0)
     monkeypatch.setattr(device, "start", found.start)
     monkeypatch.setattr(device, "FEWEST_BLOCKS", 1)
     monkeypatch.setattr("refsim.kernels.cuda.tiles.start", found.start)
@@ -95,6 +98,16 @@ def test_several_blocks_and_rounds_of_a_product(shape: tuple[int, ...], kinds: l
     for kind in kinds:
         a, b = data.pair(kind, np.float32, (N, K), (O, K))
         assert compared("matrix_product", (a, b)) is None
+
+
+@pytest.mark.parametrize("kind", ["normal", "cancelling", "special", "grid"])
+def test_a_small_product_has_the_same_bits_without_a_product_in_float64(
+    kind: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("refsim.kernels.cuda.product.FEW_TERMS", 2**21)
+    monkeypatch.setattr("refsim.kernels.cuda.product.product", lambda *given: pytest.fail("used"))
+    a, b = data.pair(kind, np.float32, (3, 19), (2, 19))
+    assert compared("matrix_product", (a, b)) is None
 
 
 def test_more_elements_than_threads(monkeypatch: pytest.MonkeyPatch) -> None:

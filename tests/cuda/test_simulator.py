@@ -75,5 +75,9 @@ def test_device_arrays_stay_on_the_device_and_give_the_same_bits() -> None:
     assert simulated("device_arrays", "0", "40") == ["41"]
 
 
+def test_a_network_stays_on_the_device_and_has_the_same_bits() -> None:
+    assert simulated("network") == ["8"]
+
+
 def test_blocks_of_the_size_on_a_device() -> None:
     assert simulated("blocks") == ["3"]

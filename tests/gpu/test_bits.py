@@ -16,6 +16,7 @@ from refsim.conformance.runs import GeneratedRun
 from refsim.conformance.vectors import read_recording
 from refsim.conformance.verify import FULL, first_difference, verify
 from refsim.kernels import cpu, cuda
+from refsim.kernels.cuda import product
 from refsim.kernels.cuda.device import MOST_BLOCKS, THREADS
 from tests.exact import same
 from tests.kernels import data
@@ -23,6 +24,13 @@ from tests.kernels import data
 pytestmark = pytest.mark.gpu
 RUNS = 20
 MORE_THAN_A_GRID = MOST_BLOCKS * THREADS + 12345
+
+
+@pytest.mark.parametrize("few", [0, product.FEW_TERMS])
+@pytest.mark.parametrize("clause", ["MV-1", "MV-3", "MV-4", "CH-2"])
+def test_products_of_few_terms(monkeypatch: pytest.MonkeyPatch, clause: str, few: int) -> None:
+    monkeypatch.setattr(product, "FEW_TERMS", few)
+    test_every_clause(clause)
 
 
 @pytest.mark.parametrize("clause", sorted(set(clauses().values())))

@@ -111,20 +111,30 @@ def gpu(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document.")] = False,
 ) -> None:
     """The tile on a GPU, beside cuBLAS and aihwkit there; without a GPU, nothing is measured."""
+    command = f"python -m validation.bench gpu --shapes {shapes} --seconds {seconds:g}"
+
+    seen = 0
+
+    def keep(document: dict[str, Any]) -> None:
+        nonlocal seen
+        seen += 1
+        if report_file is not None:
+            report_file.write_text(gpu_benchmark.markdown(document, command), encoding="utf-8")
+
     try:
-        document = gpu_benchmark.measure(parsed(shapes), seconds)
+        document = gpu_benchmark.measure(parsed(shapes), seconds, keep)
     except BackendError as error:
-        typer.echo(f"Nothing was measured: {error}", err=True)
+        what = f"Only {seen} shapes were" if seen else "Nothing was"
+        typer.echo(f"{what} measured: {error}", err=True)
         raise typer.Exit(2) from None
-    if report_file is not None:
-        command = f"python -m validation.bench gpu --shapes {shapes} --seconds {seconds:g}"
-        report_file.write_text(gpu_benchmark.markdown(document, command), encoding="utf-8")
     if as_json:
         typer.echo(json.dumps(document, indent=2))
     else:
         print_table(("Environment", "Found"), list(document["environment"].items()))
         typer.echo()
         print_table(gpu_benchmark.HEAD, list(gpu_benchmark.table(document)))
+        typer.echo()
+        print_table(gpu_benchmark.KERNELS, list(gpu_benchmark.kernel_table(document)))
 
 
 def report(document: dict[str, Any]) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib.util
 import statistics
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import date
 from typing import Any
 
@@ -15,6 +15,7 @@ import refsim as rs
 from refsim import backends
 from refsim.kernels import gpu
 
+from . import gpu_kernels
 from .setup import Inputs, Task, configuration, make_inputs
 
 SHAPES = (
@@ -24,10 +25,10 @@ SHAPES = (
     (8192, 1024, 1024),
     (8192, 4096, 4096),
 )
-COPIED = 2**10 if gpu.simulated() else 2**26
-"""Bytes that are read and written by the copy that measures the bandwidth."""
-CUBLAS, COPY = "cuBLAS float32", "copy on the device"
-HEAD = ("Shape", "Task", "ms", f"/ {CUBLAS}", "/ aihwkit", "/ traffic floor", "/ copy bandwidth")
+CUBLAS = "cuBLAS float32"
+HEAD = ("Shape", "Task", "ms", f"/ {CUBLAS}", "/ aihwkit", "/ traffic floor")
+KERNELS = ("Shape", "Kernel", "Launches", "ms", "Of the copy bandwidth")
+PROFILED = "refsim exact forward, noise"
 Document = dict[str, Any]
 
 
@@ -75,21 +76,6 @@ def tile_tasks(inputs: Inputs, matmul: str, noise: bool) -> dict[str, Task]:
     }
 
 
-def stage_tasks(inputs: Inputs) -> dict[str, Task]:
-    """The chain before the product alone, which reads and writes the input once, and a copy on the device."""
-    ops = backends.load("cuda")
-    x = ops.resident.on_device(inputs.x)
-    sigma = ops.resident.on_device(np.ones(len(inputs.x), np.float32))
-    settings = (np.float32(n) for n in (3, 1 / 62, 1, 0, 1))
-    r, step, bound, scale, factor = settings
-    given = x, r, sigma, step, bound, None, None, scale, factor
-    large = ops.resident.on_device(np.ones(COPIED // 8, np.float32))
-    return {
-        "refsim input chain": lambda: ops.crossbar_input(*given),
-        COPY: lambda: ops.resident.copied(large, np.float32),
-    }
-
-
 def torch_tasks(inputs: Inputs) -> dict[str, Task]:
     """cuBLAS's product without TF32 and aihwkit's tile, as far as they are installed."""
     if importlib.util.find_spec("torch") is None:
@@ -127,35 +113,51 @@ def torch_tasks(inputs: Inputs) -> dict[str, Task]:
     }
 
 
-def measure(shapes: list[tuple[int, int, int]], seconds: float) -> Document:
-    """Times for all shapes, and what they are compared with.
+def measured(shape: tuple[int, int, int], seconds: float, bandwidth: float) -> Document:
+    """Times for one shape, what they are compared with, and where that of an exact forward pass goes."""
+    from refsim.kernels.cuda import device
+
+    inputs = make_inputs(shape)
+    tasks = torch_tasks(inputs)
+    for matmul in ("exact", "fast"):
+        for noise in (True, False):
+            tasks |= tile_tasks(inputs, matmul, noise)
+    kernels = gpu_kernels.by_kernel(tasks[PROFILED])
+    found = timed(tasks, device.synchronise, seconds)
+    return {
+        "shape": list(shape),
+        "seconds": found,
+        **compared(shape, found, bandwidth),
+        "kernels": {name: list(values) for name, values in kernels.items()},
+        "shares": gpu_kernels.shares(shape, kernels, bandwidth),
+    }
+
+
+def measure(
+    shapes: list[tuple[int, int, int]],
+    seconds: float,
+    seen: Callable[[Document], None] = lambda document: None,
+) -> Document:
+    """Times for all shapes, and what they are compared with; ``seen`` gets what there is after each shape.
 
     Raises
     ------
     BackendError
         If there is no GPU that refsim can use.
     """
-    from refsim.kernels.cuda import device
-
     backends.load("cuda")
-    results = []
-    for shape in shapes:
-        inputs = make_inputs(shape)
-        tasks = stage_tasks(inputs) | torch_tasks(inputs)
-        for matmul in ("exact", "fast"):
-            for noise in (False, True):
-                tasks |= tile_tasks(inputs, matmul, noise)
-        found = timed(tasks, device.synchronise, seconds)
-        results.append({"shape": list(shape), "seconds": found, **compared(shape, found)})
     environment = {**gpu.description(), "refsim": rs.__version__, "NumPy": np.__version__}
-    return {"environment": environment, "results": results}
+    bandwidth = gpu_kernels.copy_bandwidth()
+    document: Document = {"environment": environment, "bandwidth": bandwidth, "results": []}
+    for shape in shapes:
+        document["results"].append(measured(shape, seconds, bandwidth))
+        seen(document)
+    return document
 
 
-def compared(shape: tuple[int, int, int], seconds: dict[str, float]) -> Document:
+def compared(shape: tuple[int, int, int], seconds: dict[str, float], bandwidth: float) -> Document:
     """Ratios of each of refsim's tasks to the others'."""
-    bandwidth = COPIED / seconds[COPY]  # read and written
-    floor, chain = traffic(shape) / bandwidth, 8 * shape[0] * shape[1] / bandwidth
-    ratios: Document = {}
+    floor, ratios = traffic(shape) / bandwidth, {}
     for task, taken in seconds.items():
         if not task.startswith("refsim"):
             continue
@@ -163,11 +165,10 @@ def compared(shape: tuple[int, int, int], seconds: dict[str, float]) -> Document
         found = {
             f"/ {CUBLAS}": seconds.get(CUBLAS),
             "/ aihwkit": seconds.get(other),
-            "/ traffic floor": floor if "forward" in task else None,
-            "/ copy bandwidth": chain if "chain" in task else None,
+            "/ traffic floor": floor,
         }
         ratios[task] = {name: taken / base for name, base in found.items() if base}
-    return {"bandwidth": bandwidth, "floor": floor, "ratios": ratios}
+    return {"floor": floor, "ratios": ratios}
 
 
 def table(document: Document) -> Iterator[tuple[str, ...]]:
@@ -183,17 +184,41 @@ def table(document: Document) -> Iterator[tuple[str, ...]]:
             )
 
 
+def kernel_table(document: Document) -> Iterator[tuple[str, ...]]:
+    """Rows of shape, kernel, launches, milliseconds and share of the bandwidth; the longest first."""
+    for result in document["results"]:
+        for name, (launches, seconds) in sorted(
+            result["kernels"].items(), key=lambda item: -item[1][1]
+        ):
+            share = result["shares"].get(name)
+            yield (
+                " x ".join(map(str, result["shape"])),
+                name,
+                f"{launches:g}",
+                f"{1000 * seconds:.3f}",
+                "" if share is None else f"{100 * share:.0f} %",
+            )
+
+
+def _rows(head: tuple[str, ...], body: Iterator[tuple[str, ...]]) -> str:
+    rows = [head, ("---", "---", *("---:" for _ in head[2:])), *body]
+    return "\n".join(f"| {' | '.join(row)} |" for row in rows)
+
+
 def markdown(document: Document, command: str) -> str:
     """A dated report."""
-    rows = [HEAD, ("---", "---", *("---:" for _ in HEAD[2:])), *table(document)]
+    bandwidth = document["bandwidth"] / 1e9
     return (
         "\n\n".join(
             [
                 f"# The tile on a GPU, {date.today().isoformat()}",
                 f"Command: `{command}`",
-                "Medians; the tasks took turns. The traffic floor is the time of a copy of as many bytes as input, "
-                "weight and output have; the input chain is compared with a copy of its input.",
-                "\n".join(f"| {' | '.join(row)} |" for row in rows),
+                "Medians of calls, from the call to the end of all it started; the tasks took turns. The traffic floor "
+                "is the time of a copy of as many bytes as input, weight and output have.",
+                _rows(HEAD, table(document)),
+                f"A copy on the device reads and writes {bandwidth:.0f} GB in a second. Kernels of one pass of "
+                f"`{PROFILED}`, by events on the device:",
+                _rows(KERNELS, kernel_table(document)),
                 "\n".join(f"- {name}: {value}" for name, value in document["environment"].items()),
             ]
         )

@@ -11,7 +11,14 @@ from ..cpu.arrays import Array, Index, Scalar
 from ..cpu.input_range import rounded_ratio
 from .broadcast import per_column
 from .converters import optional
-from .device import computed_on_device, empty, launch_rows, on_device, on_host
+from .device import (
+    COUNTING_BLOCKS,
+    computed_on_device,
+    empty,
+    launch_rows,
+    on_device,
+    on_host,
+)
 from .points import P, kernel
 from .sums import product_total, total
 
@@ -114,7 +121,7 @@ def crossbar_input_gradient(
     v, dv, upper, lower, dx = made = tuple(empty(x.shape, x.dtype) for _ in range(5))
     counts = on_device(np.zeros(2, np.int64))
     given: Any = gd, x, r, sigma, step, bound, *optional(rounding, x), x.dtype.type(np.inf)
-    launch_rows(_crossbar_input_gradient, x.shape, *given, *made, counts)
+    launch_rows(_crossbar_input_gradient, x.shape, *given, *made, counts, most=COUNTING_BLOCKS)
     inside, not_finite = on_host(counts).tolist()
     fraction = rounded_ratio(inside, x.size) if x.size else np.float32(np.nan)
     return dx, total(upper), total(lower), product_total(dv, v), fraction, not not_finite

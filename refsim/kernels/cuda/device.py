@@ -10,13 +10,17 @@ import functools
 import math
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from contextvars import ContextVar
 from typing import Any, ParamSpec, TypeVar, cast
 
 import numpy as np
 
 from ...errors import BackendError, InputError
+from . import streams
 from .points import CUDA, SIMULATED
+from .results import leaving
+from .streams import current
+from .streams import stream as stream
+from .streams import synchronise as synchronise
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -26,35 +30,16 @@ THREADS = 2 if SIMULATED else 256
 """Threads of a block; a thread of the simulator costs a millisecond."""
 MOST_BLOCKS = 2 if SIMULATED else 2**15
 """Beyond them, each thread takes several elements."""
+COUNTING_BLOCKS = 2 if SIMULATED else 2**10
+"""Of kernels in which each thread adds to one and the same number at its end."""
 FEWEST_BLOCKS = 1 if SIMULATED else 128
 """numba warns of fewer; a block without an element ends at once."""
 KINDS_OF_DEVICE = (2, 13)
 """DLPack's numbers for memory of CUDA and managed memory."""
-_stream: ContextVar[Any] = ContextVar("stream", default=0)
 
 
-# streams
-
-
-@contextmanager
-def stream(handle: Any) -> Iterator[None]:
-    """Whatever is computed inside runs on a stream: numba's, CuPy's, PyTorch's, or the number of its handle."""
-    number = getattr(handle, "ptr", getattr(handle, "cuda_stream", handle))
-    chosen = CUDA.external_stream(number) if isinstance(number, int) and number else handle
-    token = _stream.set(chosen)
-    try:
-        yield
-    finally:
-        _stream.reset(token)
-
-
-def synchronise() -> None:
-    """Waits for all that was started on the current stream."""
-    chosen = _stream.get()
-    if chosen:
-        chosen.synchronize()
-    else:
-        CUDA.synchronize()
+class NoMemory(BackendError):
+    """The memory of the device is used up."""
 
 
 # arrays
@@ -64,34 +49,40 @@ def is_device_array(x: object) -> bool:
     """Whether the memory of an array is that of a CUDA device."""
     if isinstance(x, np.ndarray | np.generic):
         return False
-    if hasattr(x, "__cuda_array_interface__") or hasattr(x, "__cuda_ndarray__"):
+    if hasattr(x, "__cuda_ndarray__"):
         return True
     place = getattr(x, "__dlpack_device__", None)
-    return place is not None and place()[0] in KINDS_OF_DEVICE
+    if place is not None:
+        return place()[0] in KINDS_OF_DEVICE
+    return hasattr(x, "__cuda_array_interface__")
 
 
 def taken(x: Any) -> DeviceArray:
-    """A device array of another library in place, without a copy."""
+    """A device array in place, without a copy; the current stream waits for the one of the array."""
     if hasattr(x, "__cuda_ndarray__"):
         found = x
-    elif hasattr(x, "__cuda_array_interface__"):
-        found = CUDA.as_cuda_array(x)
-    else:
+    elif hasattr(x, "__dlpack_device__"):
         found = _from_dlpack(x)
+    else:
+        found = CUDA.as_cuda_array(x, sync=False)
     if not found.is_c_contiguous():
         raise InputError(
             f"a device array of shape {tuple(found.shape)} is not C-contiguous, "
             "allowed are C-contiguous device arrays; copy it first."
         )
+    if found.stream:
+        streams.follow(current(), found.stream)
     return found
 
 
 def _from_dlpack(x: Any) -> DeviceArray:
-    """A view of the memory behind ``__dlpack__``, which keeps its owner alive."""
+    """A view of the memory behind ``__dlpack__``, which keeps its owner alive; its library orders the streams."""
     from cuda.core.utils import StridedMemoryView
 
-    handle = int(getattr(_stream.get(), "handle", 0) or 0)
-    view = StridedMemoryView.from_dlpack(x, stream_ptr=handle or 1)  # 1: the legacy default stream
+    try:
+        view = StridedMemoryView.from_dlpack(x, stream_ptr=streams.number(current()))
+    except (BufferError, RuntimeError) as error:
+        raise InputError(f"a device array cannot be used in place: {error}") from None
     strides = None if view.strides is None else [n * view.dtype.itemsize for n in view.strides]
     described = {
         "shape": tuple(view.shape),
@@ -112,14 +103,14 @@ def _enough_memory(size: int) -> Iterator[None]:
         if "out of memory" not in str(error).lower() and "OUT_OF_MEMORY" not in str(error):
             raise
         message = f"the GPU has no memory left for {size} bytes; use smaller batches."
-        raise BackendError(message) from None
+        raise NoMemory(message) from None
 
 
 def empty(shape: int | tuple[int, ...], T: Any) -> DeviceArray:
     """A new array on the device, its contents undefined."""
     T = np.dtype(T)
     with _enough_memory(math.prod(np.atleast_1d(shape).tolist()) * T.itemsize):
-        return CUDA.device_array(shape, T, stream=_stream.get())
+        return CUDA.device_array(shape, T, stream=current())
 
 
 def on_device(x: Any) -> DeviceArray:
@@ -127,14 +118,20 @@ def on_device(x: Any) -> DeviceArray:
     if is_device_array(x):
         return taken(x)
     with _enough_memory(x.nbytes):
-        return CUDA.to_device(np.ascontiguousarray(x), stream=_stream.get())
+        return CUDA.to_device(np.ascontiguousarray(x), stream=current())
+
+
+def copied_there(x: Any) -> DeviceArray:
+    """A copy on the device, as it leaves."""
+    return leaving(on_device(x))
 
 
 def on_host(x: DeviceArray) -> Any:
     """A copy on the host; waits for what the current stream has to compute."""
-    found = taken(x).copy_to_host(stream=_stream.get())
-    if _stream.get():
-        _stream.get().synchronize()
+    x = taken(x)
+    found = x.copy_to_host(stream=current())
+    if waited := current() or x.stream:
+        waited.synchronize()
     return found
 
 
@@ -181,7 +178,7 @@ def computed_on_device(function: Callable[Arguments, Result]) -> Callable[Argume
         result = function(
             *map(placed, given), **{name: placed(value) for name, value in named.items()}
         )
-        return result if stays else cast(Result, _gone_over(on_host, is_device_array, result))
+        return cast(Result, _gone_over(leaving if stays else on_host, is_device_array, result))
 
     return call
 
@@ -199,7 +196,7 @@ def computed_on_host(function: Callable[Arguments, Result]) -> Callable[Argument
         result = function(
             *map(placed, given), **{name: placed(value) for name, value in named.items()}
         )
-        return cast(Result, _gone_over(on_device, _is_host_array, result)) if stays else result
+        return cast(Result, _gone_over(copied_there, _is_host_array, result)) if stays else result
 
     return call
 
@@ -209,27 +206,30 @@ def computed_on_host(function: Callable[Arguments, Result]) -> Callable[Argument
 
 def start(kernel: Any, blocks: Any, threads: Any, *arguments: Any) -> None:
     """Launches a kernel on the current stream."""
-    kernel[blocks, threads, _stream.get()](*arguments)
+    kernel[blocks, threads, current()](*arguments)
 
 
-def blocks(wanted: int) -> int:
+def blocks(wanted: int, most: int | None = None) -> int:
     """How many blocks to launch."""
-    return max(min(wanted, MOST_BLOCKS), FEWEST_BLOCKS)
+    return max(min(wanted, most or MOST_BLOCKS), FEWEST_BLOCKS)
 
 
-def launch(kernel: Any, count: int, *arguments: Any) -> None:
+def launch(kernel: Any, count: int, *arguments: Any, most: int | None = None) -> None:
     """Launches a kernel that goes over ``count`` elements."""
     if count:
-        start(kernel, blocks(-(-count // THREADS)), THREADS, *arguments)
+        start(kernel, blocks(-(-count // THREADS), most), THREADS, *arguments)
 
 
-def launch_rows(kernel: Any, shape: tuple[int, int], *arguments: Any) -> None:
+def launch_rows(
+    kernel: Any, shape: tuple[int, int], *arguments: Any, most: int | None = None
+) -> None:
     """Launches a kernel that goes over rows and columns."""
     count, width = shape
     if not count or not width:
         return
     across = min(1 << (width - 1).bit_length(), THREADS)
-    along = THREADS // across
-    wide = min(-(-width // across), MOST_BLOCKS)
-    high = max(min(-(-count // along), MOST_BLOCKS), -(-FEWEST_BLOCKS // wide))
+    along, limit = THREADS // across, most or MOST_BLOCKS
+    wide = min(-(-width // across), limit)
+    tallest = MOST_BLOCKS if most is None else max(1, most // wide)
+    high = max(min(-(-count // along), tallest), -(-FEWEST_BLOCKS // wide))
     start(kernel, (wide, high), (across, along), *arguments)

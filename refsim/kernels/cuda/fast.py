@@ -9,6 +9,7 @@ from numba import cuda
 
 from ..cpu.arrays import Array
 from .device import DeviceArray, computed_on_device, empty, launch
+from .plain import product
 from .points import P, kernel
 from .terms import (
     Layout,
@@ -19,7 +20,6 @@ from .terms import (
     rows_by_own_rows,
     rows_by_rows,
 )
-from .tiles import product
 
 
 @computed_on_device

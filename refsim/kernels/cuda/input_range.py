@@ -9,7 +9,7 @@ from ..cpu.arrays import Array, Index, Mask, Scalar
 from ..cpu.input_range import rounded_ratio
 from .broadcast import one, quotients
 from .converters import clip
-from .device import computed_on_device, empty, first, flat, launch, on_device
+from .device import COUNTING_BLOCKS, computed_on_device, empty, first, flat, launch, on_device
 from .points import P, kernel
 from .sums import total
 
@@ -53,7 +53,7 @@ def unclipped_fraction(c: Array, r: Scalar) -> np.float32:
     if c.size == 0:
         return np.float32(np.nan)
     count = on_device(np.zeros(1, np.int64))
-    launch(_inside, c.size, flat(c), r, count)
+    launch(_inside, c.size, flat(c), r, count, most=COUNTING_BLOCKS)
     return rounded_ratio(int(first(count)), c.size)
 
 
@@ -68,7 +68,7 @@ def _set(mask: Mask, count: Index) -> None:
 def how_many(mask: Mask) -> int:
     """How many elements of a mask on the device are set."""
     count = on_device(np.zeros(1, np.int64))
-    launch(_set, mask.size, flat(mask), count)
+    launch(_set, mask.size, flat(mask), count, most=COUNTING_BLOCKS)
     return int(first(count))
 
 

@@ -14,7 +14,8 @@ from numba import cuda
 from ..cpu.arrays import Array, Float64, Index, Mask
 from ..cpu.product import gamma
 from .device import DeviceArray, computed_on_device, empty, flat, launch, launch_rows, on_device
-from .points import P, kernel
+from .plain import product
+from .points import SIMULATED, P, kernel
 from .settle import LANE, listed, settle, settled
 from .terms import (
     Terms,
@@ -24,7 +25,9 @@ from .terms import (
     rows_by_own_rows,
     rows_by_rows,
 )
-from .tiles import product
+
+FEW_TERMS = 0 if SIMULATED else 2**21
+"""Up to them, a running sum for each element takes less time than the launches of product, bounds and filter."""
 
 
 class Bounds(NamedTuple):
@@ -123,7 +126,7 @@ def _single(terms: Terms, shape: tuple[int, int]) -> DeviceArray:
 def _product(terms: Terms, shape: tuple[int, int]) -> DeviceArray:
     """All products of a row of one matrix with a row of the other, each rounded once."""
     T = np.dtype(terms.x.dtype)
-    if T.itemsize == 4:
+    if T.itemsize == 4 and terms.sums * terms.length > FEW_TERMS:
         return _single(terms, shape)
     return settled(terms, T).reshape(*shape) if terms.sums else empty(shape, T)
 

@@ -10,6 +10,7 @@ from numba import cuda
 from ..cpu.arrays import Array, Index, Scalar
 from .device import (
     DeviceArray,
+    copied_there,
     empty,
     first,
     flat,
@@ -22,6 +23,8 @@ from .device import (
 )
 from .points import P, kernel
 from .random import normal_on_device, uniform_on_device
+from .results import leaving
+from .upload import uploaded
 
 
 @kernel
@@ -74,10 +77,13 @@ def deviates(
 __all__ = [
     "all_finite",
     "copied",
+    "copied_there",
     "deviates",
     "is_device_array",
+    "leaving",
     "on_device",
     "on_host",
     "rows",
     "taken",
+    "uploaded",
 ]

@@ -25,8 +25,6 @@ ENOUGH = 8 if SIMULATED else 2**17
 """Lanes beyond which more of them do not pay."""
 CHUNK = 2**15
 """Sums that are added exactly at a time."""
-NOWHERE: Any = np.zeros(1, np.int64)
-"""In place of chosen sums where there is no choice."""
 
 
 class Running(NamedTuple):
@@ -205,6 +203,11 @@ def _filled(count: int, value: int = 0) -> DeviceArray:
     return on_device(np.full(count, value, np.int64))
 
 
+def _chosen(places: DeviceArray | None) -> tuple[DeviceArray, bool]:
+    """The numbers of some sums, or an array in their place that is not read, and whether there is a choice."""
+    return (empty(1, np.int64), False) if places is None else (places, True)
+
+
 def _triple(count: int) -> Running:
     return Running(*(empty(count, np.float64) for _ in range(3)))
 
@@ -212,10 +215,9 @@ def _triple(count: int) -> Running:
 def running(terms: Terms, chosen: DeviceArray | None = None) -> Running:
     """Running sums of all sums, or of the chosen ones."""
     count = terms.sums if chosen is None else chosen.size
-    lanes, some = _lanes(terms, count), chosen is not None
-    places = chosen if some else on_device(NOWHERE)
+    lanes = _lanes(terms, count)
     found = _triple(count * lanes)
-    given = *terms[:4], terms.length, places, some, count, lanes
+    given = *terms[:4], terms.length, *_chosen(chosen), count, lanes
     launch(_add_terms, count * lanes, *given, *found)
     while lanes > 1:
         left, before = -(-lanes // LANE), found
@@ -229,10 +231,8 @@ def _open(
     found: Running, T: np.dtype[Any], chosen: DeviceArray | None, out: DeviceArray
 ) -> DeviceArray | None:
     """Writes rounded sums; the numbers of those that are open."""
-    some = chosen is not None
-    places = chosen if some else on_device(NOWHERE)
     open_, count = empty(found.s.size, np.bool_), _filled(1)
-    launch(_round, found.s.size, *found, T.itemsize == 4, places, some, out, open_, count)
+    launch(_round, found.s.size, *found, T.itemsize == 4, *_chosen(chosen), out, open_, count)
     return listed(open_, count, chosen)
 
 
@@ -243,9 +243,8 @@ def listed(
     size = int(first(count))
     if size == 0:
         return None
-    some, where = chosen is not None, empty(size, np.int64)
-    places = chosen if some else on_device(NOWHERE)
-    launch(_list_open, open_.size, open_, places, some, _filled(1), where)
+    where = empty(size, np.int64)
+    launch(_list_open, open_.size, open_, *_chosen(chosen), _filled(1), where)
     return where
 
 
