@@ -185,7 +185,7 @@ class _Judge:
         self.pending = self.pending + reference.pending
         for report in self._reports(step, seen, reference):
             self._enter(report, shown=bool(seen.stages))
-        if self.flips is not None and not self.verdict.findings:
+        if self.flips is not None and not self.profile.wide and not self.verdict.findings:
             self.flips.count(self.tile, self.case, seen, reference)
         self._advance(seen, reference)
         return not _ends(seen)
