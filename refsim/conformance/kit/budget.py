@@ -29,6 +29,7 @@ __all__ = ["FlipBudget"]
 SLACK: Final = 4.0
 FALSE_ALARM: Final = 1e-9
 WIDE: Final = DATA_TYPES[RPUDataType.DOUBLE]
+COUNTER: Final = "input_range_update_idx"
 
 
 @dataclass
@@ -70,6 +71,8 @@ class FlipBudget:
         stages = own.stages
         if type(tile) is not TorchInferenceTile or "rounded_output" not in stages:
             return
+        if not np.array_equal(seen.passed.get(COUNTER, 0), own.state.get(COUNTER, 0)):
+            return  # a batch was counted by one and not by the other, so the ranges differ
         adc = core(tile.config.forward, WIDE, tile.config.choices.output_clip_mask).adc
         if adc.step == 0:
             return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 from dataclasses import replace
 from typing import Any
 
@@ -9,8 +10,12 @@ import numpy as np
 import pytest
 
 import refsim as rs
+from refsim.conformance.adapters.own import Own
+from refsim.conformance.admissible import FLOAT32
 from refsim.conformance.cases import Case, Step
-from refsim.conformance.kit import Session
+from refsim.conformance.kit import Session, play
+from refsim.conformance.kit.budget import FlipBudget
+from refsim.conformance.kit.reference import passes
 from tests.conformance.kit.tiles import DECLARED, F, Small, bound, step
 
 K = 512
@@ -75,3 +80,22 @@ def test_a_bias_exceeds_the_budget_although_each_value_is_admissible(
         finding = outcome.findings[0]
         assert (finding.clause, finding.kind) == ("DC-4", "flips")
         assert f"{flips.observed} of 4096 output codes" in finding.text
+
+
+@pytest.mark.parametrize("counted", [True, False])
+def test_flips_of_another_range_are_not_counted(counted: bool) -> None:
+    """Where it is open whether a batch counts for the range, its codes are those of two tiles."""
+    case = long_sums()
+    config = copy.deepcopy(case.config)
+    config.pre_post.input_range = rs.InputRangeParameter(enable=True, init_from_data=2)
+    case = replace(case, config=config, weight=case.weight[:2, :3], steps=(Step(F([[1, 2, 3]])),))
+    recording = play(Own(traced=False), case)
+    (seen,) = recording.observations
+    counter = seen.passed["input_range_update_idx"] + (not counted)
+    seen = replace(seen, passed={**seen.passed, "input_range_update_idx": counter})
+    budget = FlipBudget(FLOAT32)
+    tile = case.tile().train()
+    reference = passes(tile, case.steps[0])
+    assert reference is not None
+    budget.count(tile, case, seen, reference)
+    assert (budget.codes > 0) is counted
