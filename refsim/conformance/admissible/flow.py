@@ -49,6 +49,7 @@ class Flow:
 
     Examples
     --------
+    >>> from refsim.conformance.admissible.interval import point
     >>> flow = Flow({"scaled_input": point([0.5]).lo})
     >>> print(flow.add("IR-3", "scaled_input", point([0.25])).lo)
     [0.5]

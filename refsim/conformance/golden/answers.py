@@ -87,6 +87,11 @@ def _played(own: Own, case: Case) -> Iterator[Answer]:
     for step in case.steps:
         if step.reload:
             handle = own.load(case.config, own.save(handle))
+        if step.weight is not None:
+            own.set_weights(handle, step.weight, step.bias)
+        if step.calibration is not None:
+            batches = list(step.calibration.batches)
+            own.calibrate(handle, batches=batches, **step.calibration.options())
         y = own.forward(handle, step.x, training=step.training, noise=step.noise)
         gradients = {} if step.dy is None else _copies(own.backward(handle, step.dy))
         stages = tuple(

@@ -166,7 +166,7 @@ def test_a_batch_without_deviation_is_not_counted() -> None:
         counted = state | {"input_range_update_idx": F([3])}
         assert not judge_state(tile, x, counted).passed
         signed = state | {"input_range": -state["input_range"]}
-        assert not judge_state(tile, x, signed).passed
+        assert judge_state(tile, x, signed).passed is (len(x) == 0)  # aihwkit takes the magnitude
     assert judge_forward(made(2), [0.5] * 4, made(2).forward([0.5] * 4)).passed
 
 

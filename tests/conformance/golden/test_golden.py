@@ -15,9 +15,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
+from refsim import IOParameters, TorchInferenceRPUConfig, calibrate_input_ranges
 from refsim.conformance import golden
 from refsim.conformance.bits import same_bits
-from refsim.conformance.cases import FEATURES, case_document, features
+from refsim.conformance.cases import FEATURES, Case, Step, case_document, features
 from refsim.conformance.cases.examples import examples
 from refsim.conformance.cases.generate import generated_cases
 from refsim.conformance.golden import (
@@ -237,3 +238,21 @@ def test_trees_that_are_no_vectors_are_refused(tmp_path: Path) -> None:
     write_tree(path, "vectors", {"vectors": 3})
     with pytest.raises(VectorError, match="no list"):
         golden.read_vectors(path)
+
+
+@pytest.mark.parametrize("catches", ["LowerElement", "LargestOfQuantiles", "MeanOfMaxima"])
+def test_answers_follow_a_calibration(catches: str) -> None:
+    (case,) = (case for case in examples() if case.catches == catches)
+    calibration = case.steps[0].calibration
+    assert calibration is not None
+    tile = case.tile()
+    calibrate_input_ranges(tile, batches=calibration.batches, **calibration.options())
+    (answer,) = vector_of(case).answers
+    assert answer.passed["input_range"] == tile.parameters["input_range"] != 2
+
+
+def test_answers_follow_weights_that_are_set() -> None:
+    config = TorchInferenceRPUConfig(forward=IOParameters(is_perfect=True))
+    one, two = np.ones((1, 1), np.float32), np.full((1, 1), 2, np.float32)
+    (answer,) = vector_of(Case(config, one, None, (Step(x=one, weight=two),))).answers
+    assert answer.output == 2
