@@ -10,9 +10,12 @@ import pytest
 import refsim as rs
 from refsim.conformance.adapters.own import Own
 from refsim.conformance.admissible import (
+    FLOAT32,
+    SGDSettings,
     judge_backward,
     judge_calibration,
     judge_state,
+    judge_update,
 )
 from refsim.conformance.cases import FEATURES, Case, Step
 from refsim.conformance.cases.generate import generated_cases
@@ -110,3 +113,27 @@ def test_a_law_of_order_is_silent_where_the_terms_are_rounded() -> None:
     )
     results = list(checked(Backwards(), law, case))
     assert all(result.ok for result in results)
+
+
+def test_nothing_is_judged_of_an_update_that_waits_across_a_reload() -> None:
+    one, zero = F([[1]]), F([[0]])
+    steps = (
+        Step(x=one, dy=one, training=False),
+        Step(x=zero, reload=True, update=True),
+    )
+    config = rs.CustomRPUConfig(forward=rs.IOParameters(is_perfect=True))
+    assert judge(play(Own(), Case(config, zero, None, steps))).findings == []
+
+
+@pytest.mark.parametrize(("steps", "right"), [(0, True), (1, True), (4, False)])
+def test_pending_updates_may_be_one_product(steps: int, right: bool) -> None:
+    """Half a unit in the last place, twice: one after the other it is lost, together it is a unit."""
+    io = rs.IOParameters(is_perfect=True)
+    tile = rs.CustomRPUConfig(forward=io, backward=io).create_tile(1, 1, backend="spec")
+    tile.parameters["weight"][...] = 1
+    for _ in range(2):
+        tile.forward(F([[1]]))
+        tile.backward(F([[-(2.0**-24)]]))
+    after = {"weight": F([[1 + steps * 2.0**-23]])}
+    report, _ = judge_update(tile, {}, after, FLOAT32, settings=SGDSettings(lr=1.0))
+    assert report.passed is right
