@@ -22,6 +22,7 @@ from .flow import Admissible
 from .initial_range import averaged, magnitude
 from .interval import Floats, Interval, hull, point
 from .profile import FLOAT32, Profile
+from .ranges import quantile as of_ordered
 from .report import Report
 from .wide import arithmetic_of
 
@@ -167,29 +168,11 @@ def _from_all(
 
 
 def _quantile(A: Arithmetic, tile: Tile, values: Floats, q: float) -> Interval:
-    """The quantile with its place in the ordered numbers formed in float64, or in the format of the profile."""
+    """The quantile of signed values or of their magnitudes."""
     signed = tile.config.choices.calibration_quantile_of != "absolute"
     ordered = np.sort(values if signed else np.abs(values), axis=None)
-    last = ordered.size - 1
-    place = float(np.float64(q) * last)
-    short = A.format.rounded(np.float64(q)) == q and A.format.rounded(np.float64(place)) == place
-    spread = 0.0 if short else 4 * A.format.unit * place
-    places = (max(place - spread, 0.0), place, min(place + spread, float(last)))
-    return hull(*(_between(A, ordered, each) for each in dict.fromkeys(places)))
-
-
-def _between(A: Arithmetic, ordered: Floats, place: float) -> Interval:
-    """The value at a place between two neighbours, from either of them."""
-    index = int(place)
-    fraction = A.setting(place - index)
-    lower = point(ordered[index])
-    if fraction.hi == 0:
-        return lower
-    upper = point(ordered[index + 1])
-    step, rest = A.difference(upper, lower), A.setting(1 - (place - index))
-    back = A.product_sum(Interval(-rest.hi, -rest.lo), step, upper)
-    both = hull(A.product_sum(fraction, step, lower), back)
-    return Interval(np.minimum(both.lo, upper.lo), np.minimum(both.hi, upper.hi))
+    found = of_ordered(A, point(ordered.reshape(1, -1)), q, capped=True)
+    return Interval(found.lo.reshape(()), found.hi.reshape(()))
 
 
 # ----- batch by batch

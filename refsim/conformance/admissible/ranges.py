@@ -15,7 +15,7 @@ from .interval import Interval, hull, point
 from .plan import Plan, column, in_rows
 from .range_search import searched
 
-__all__ = ["estimated"]
+__all__ = ["estimated", "quantile"]
 
 
 def estimated(A: Arithmetic, flow: Flow, plan: Plan, x: Interval) -> tuple[str, Interval, Interval]:
@@ -65,22 +65,26 @@ def _current(A: Arithmetic, method: CurrentMinMax, x: Interval) -> tuple[Interva
     if not method.percentile:
         return _extremes(x)
     ordered = Interval(np.sort(x.lo, axis=1), np.sort(x.hi, axis=1))
-    lower = _percentile(A, ordered, method.percentile)
+    lower = quantile(A, ordered, method.percentile / 100)
     if not method.two_sided:
         return lower, _extremes(x)[1]
-    return lower, _percentile(A, ordered, 100 - method.percentile)
+    return lower, quantile(A, ordered, (100 - method.percentile) / 100)
 
 
-def _percentile(A: Arithmetic, ordered: Interval, percentile: float) -> Interval:
-    """RE-2 with the place in the ordered numbers formed in float64, or in the format of the profile."""
+def quantile(A: Arithmetic, ordered: Interval, q: float, capped: bool = False) -> Interval:
+    """Quantiles of ordered rows, with the place formed in float64, or in the format of the profile.
+
+    ``capped`` says whether they are limited by the number above.
+    """
     last = ordered.lo.shape[1] - 1
-    place = percentile / 100 * last
-    spread = 4 * A.format.unit * place
-    places = [min(max(place + move, 0.0), float(last)) for move in (-spread, 0.0, spread)]
-    return hull(*(_between(A, ordered, each) for each in places))
+    place = float(np.float64(q) * last)
+    short = A.format.rounded(np.float64(q)) == q and A.format.rounded(np.float64(place)) == place
+    spread = 0.0 if short else 4 * A.format.unit * place
+    places = (max(place - spread, 0.0), place, min(place + spread, float(last)))
+    return hull(*(_between(A, ordered, each, capped) for each in dict.fromkeys(places)))
 
 
-def _between(A: Arithmetic, ordered: Interval, place: float) -> Interval:
+def _between(A: Arithmetic, ordered: Interval, place: float, capped: bool) -> Interval:
     """The value at a place between two numbers, interpolated from either of them."""
     k = int(place)
     below, above = ordered[:, k : k + 1], ordered[:, min(k + 1, ordered.lo.shape[1] - 1) :][:, :1]
@@ -88,6 +92,10 @@ def _between(A: Arithmetic, ordered: Interval, place: float) -> Interval:
         _interpolated(A, point(below.lo), point(above.lo), place - k),
         _interpolated(A, point(below.hi), point(above.hi), place - k),
     ]
+    if capped:
+        ends = [
+            Interval(np.minimum(end.lo, above.hi), np.minimum(end.hi, above.hi)) for end in ends
+        ]
     if np.array_equal(below.lo, below.hi) and np.array_equal(above.lo, above.hi):
         return ends[0]
     size = below.magnitude + above.magnitude
@@ -97,8 +105,7 @@ def _between(A: Arithmetic, ordered: Interval, place: float) -> Interval:
 def _interpolated(A: Arithmetic, below: Interval, above: Interval, share: float) -> Interval:
     if share == 0:
         return below
-    t = point(A.format.rounded(np.float64(share)))
-    rest = point(A.format.rounded(np.float64(1 - share)))
+    t, rest = A.setting(share), A.setting(1 - share)
     step = A.difference(above, below)
     back = Interval(-step.hi, -step.lo)
     return hull(A.product_sum(step, t, below), A.product_sum(back, rest, above))

@@ -12,6 +12,7 @@ import numpy as np
 from refsim.conformance.adapters.own import Own
 from refsim.conformance.bits import difference
 from refsim.conformance.cases import Case
+from refsim.conformance.kit.play import prepared
 from refsim.errors import RangeWarning, RefsimError, VectorError
 
 __all__ = ["Answer", "answers", "differences", "named"]
@@ -87,11 +88,7 @@ def _played(own: Own, case: Case) -> Iterator[Answer]:
     for step in case.steps:
         if step.reload:
             handle = own.load(case.config, own.save(handle))
-        if step.weight is not None:
-            own.set_weights(handle, step.weight, step.bias)
-        if step.calibration is not None:
-            batches = list(step.calibration.batches)
-            own.calibrate(handle, batches=batches, **step.calibration.options())
+        prepared(own, handle, step)
         y = own.forward(handle, step.x, training=step.training, noise=step.noise)
         gradients = {} if step.dy is None else _copies(own.backward(handle, step.dy))
         stages = tuple(

@@ -18,7 +18,7 @@ from refsim.errors import RefsimError
 
 from .behaviours import BEHAVIOURS
 from .play import Observation, Recording, play
-from .variant import CALLED, Mistaken, Watched
+from .variant import Mistaken, Watched
 
 __all__ = ["Cause", "Grades", "causes"]
 
@@ -105,9 +105,9 @@ class Grades:
     def _right(self, recording: Recording) -> tuple[Recording, int, frozenset[str]]:
         """How well refsim itself explains a recording, and the functions that it calls."""
         if id(recording) not in self._plain:
-            CALLED.clear()
-            grade = _grade(Watched(), recording)
-            self._plain[id(recording)] = recording, grade, frozenset(CALLED)
+            own = Watched()
+            grade = _grade(own, recording)
+            self._plain[id(recording)] = recording, grade, frozenset(own.called)
         return self._plain[id(recording)]
 
 

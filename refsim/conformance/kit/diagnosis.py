@@ -116,11 +116,13 @@ def _explained(session: Session, failures: Sequence[Failure]) -> Iterator[tuple[
     """Findings with their causes; of failures with the same cause all others follow from the first."""
     others = _others(session)
     votes = _votes(session)
+    left, grades = [], Grades(SECONDS)
     for failure in failures:
         free = freedom(session, failure)
-        if free is not None:
+        if free is None:
+            left.append(failure)
+        else:
             yield replace(_named(failure, votes), freedom=free), failure
-    left, grades = [f for f in failures if freedom(session, f) is None], Grades(SECONDS)
     while left:
         recordings = [failure.recording for failure in left]
         best = _best(causes(recordings, others, grades=grades), left, votes)

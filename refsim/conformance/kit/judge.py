@@ -33,6 +33,7 @@ from .budget import FlipBudget
 from .finding import STATE, Finding
 from .play import Observation, Recording
 from .reference import Reference, anchored, passes
+from .seen import ends, equal, in_words, is_set, known_entries, known_stages, of_quantisers
 
 __all__ = ["Verdict", "judge"]
 
@@ -48,10 +49,6 @@ GRADIENTS: Final = {
 
 CALIBRATED: Final = {"MAX": "CA-1", "CACHE_QUANTILE": "CA-1", "MOVING_STD": "IR-1"}
 """The clause of the range that a calibration finds, if it is not CA-2."""
-
-
-STARTS: Final = {"weight", "bias", "input_range", "mapping_scales", "out_scaling_alpha"}
-"""State that must be finite."""
 
 
 @dataclass
@@ -188,18 +185,20 @@ class _Judge:
         if self.flips is not None and not self.profile.wide and not self.verdict.findings:
             self.flips.count(self.tile, self.case, seen, reference)
         self._advance(seen, reference)
-        return not _ends(seen)
+        return not ends(seen)
 
     def _handed_over(self, step: Step, seen: Observation) -> None:
         """The state before a step is the one after the step before."""
         for name, value in seen.before.items():
-            if name in self.expected and not _equal(value, self.expected[name]):
+            if name in self.expected and not equal(value, self.expected[name]):
                 how = (
                     "after it was saved and loaded"
                     if step.reload
                     else ("as created" if self.number == 0 else "when nothing may change it")
                 )
-                text = f"{name} is {_shown(value)} {how}, allowed is {_shown(self.expected[name])}"
+                text = (
+                    f"{name} is {in_words(value)} {how}, allowed is {in_words(self.expected[name])}"
+                )
                 self._found(STATE, name, "violation", text)
 
     def _prepared(self, step: Step, seen: Observation) -> bool:
@@ -220,14 +219,14 @@ class _Judge:
         return True
 
     def _mapped(self, step: Step, shown: Mapping[str, Any]) -> None:
-        known = _known_entries(self.tile, shown)
+        known = known_entries(self.tile, shown)
         self._enter(judge_mapping(self.tile, step.weight, known, self.profile, bias=step.bias))
         self.verdict.clauses |= {"MS-1", "MS-2"}
         self.tile.set_weights(step.weight, step.bias)
         self.tile = anchored(self.case, shown, self.tile)
 
     def _calibrated(self, made: Calibration, shown: Mapping[str, Any]) -> None:
-        known = _known_entries(self.tile, shown)
+        known = known_entries(self.tile, shown)
         known = {k: v for k, v in known.items() if "quant" not in k}  # they see the batches too
         found = judge_calibration(
             self.tile,
@@ -248,7 +247,7 @@ class _Judge:
         """The sets of everything that the implementation showed in a step."""
         given: dict[str, Any] = {
             "noise": step.noise,
-            "stages": _quantisers(seen.passed) | _known(seen.stages, reference.stages),
+            "stages": of_quantisers(seen.passed) | known_stages(seen.stages, reference.stages),
         }
         checks: list[Callable[[], Report]] = [
             partial(judge_forward, self.tile, step.x, seen.output, self.profile, **given),
@@ -312,7 +311,7 @@ class _Judge:
                 )
         fixed = self.tile.value("input_range") if "input_range" not in own else None
         if fixed is not None and np.any(got.get("input_range", 0)):
-            text = f"a range that is not learned has the gradient {_shown(got['input_range'])}"
+            text = f"a range that is not learned has the gradient {in_words(got['input_range'])}"
             self._found("IR-8", "range_gradient", "violation", text)
         return {name: value for name, value in got.items() if name in own}
 
@@ -336,8 +335,8 @@ class _Judge:
 
     def _defined_after(self, tile: Any, name: str, seen: Observation) -> bool:
         """Whether an entry has a value after the update; pending updates have none in units of a range of 0."""
-        lost = name == "weight" and self.pending and _ends(seen)
-        return _is_set(tile.value(name)) and not lost
+        lost = name == "weight" and self.pending and ends(seen)
+        return is_set(tile.value(name)) and not lost
 
     def _enter(self, report: Report, shown: bool = True) -> None:
         """Take a report into account; without stages shown the clause of a wrong result is a guess."""
@@ -359,53 +358,3 @@ class _Judge:
         with suppress(RefsimError):  # the next step says so
             self.tile = anchored(self.case, {**reference.state, **seen.passed, **after}, self.tile)
         self.expected = after
-
-
-def _ends(seen: Observation) -> bool:
-    """Whether a range became 0, or what passes start from infinite or NaN; nothing is defined after that."""
-    after = {**seen.passed, **(seen.after or {})}
-    if not np.all(after.get("input_range", 1.0)):
-        return True
-    return any(not np.isfinite(np.asarray(after[k], float)).all() for k in STARTS & after.keys())
-
-
-def _is_set(value: Any) -> bool:
-    """Whether an entry exists and has a value; quantisers that saw no data have none."""
-    return value is not None and not np.isnan(value).any()
-
-
-def _known_entries(tile: Any, shown: Mapping[str, Any]) -> dict[str, Any]:
-    known = {*tile.parameters, *tile.buffers, "mapping_scales"}
-    return {k: v for k, v in shown.items() if k in known and _is_set(v)}
-
-
-def _equal(got: Any, wanted: Any) -> bool:
-    return np.size(got) == np.size(wanted) and np.array_equal(
-        np.ravel(got), np.ravel(wanted), equal_nan=True
-    )
-
-
-def _shown(value: Any) -> str:
-    """An array in a sentence."""
-    array = np.asarray(value)
-    if array.size > 4:
-        return f"an array of {array.size} numbers that begins with {_shown(array.ravel()[:3])}"
-    return str(array.tolist())
-
-
-def _quantisers(state: Mapping[str, Any]) -> dict[str, Any]:
-    """Steps and places of zero after the pass, by which values on their grids are judged."""
-    return {
-        name: value
-        for name, value in state.items()
-        if name.endswith((".delta", ".zero_float")) and np.isfinite(value).all()
-    }
-
-
-def _known(stages: Mapping[str, Any], own: Mapping[str, Any]) -> dict[str, Any]:
-    """Stages that refsim has too, and whose form fits; others are for the implementation's own use."""
-    return {
-        name: value
-        for name, value in stages.items()
-        if name in own and np.size(value) == np.size(own[name])
-    }

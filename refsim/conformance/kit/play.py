@@ -13,7 +13,7 @@ from refsim.conformance.adapters import Adapter, TargetFailure, Unsupported
 from refsim.conformance.adapters.guard import Safe
 from refsim.conformance.cases import Case, Step
 
-__all__ = ["Observation", "Recording", "play"]
+__all__ = ["Observation", "Recording", "play", "prepared"]
 
 Array = NDArray[Any]
 Arrays = Mapping[str, Array]
@@ -134,7 +134,7 @@ def _closed(target: Adapter, handle: Any) -> TargetFailure | None:
 
 def _observed(target: Adapter, handle: Any, case: Case, step: Step) -> Observation:
     before = _arrays(target.state(handle))
-    mapped, calibrated = _prepared(target, handle, step)
+    mapped, calibrated = prepared(target, handle, step)
     output = np.array(target.forward(handle, step.x, training=step.training, noise=step.noise))
     show = getattr(target, "stages", None)
     stages = {} if show is None else _arrays(show(handle))
@@ -151,7 +151,7 @@ def _observed(target: Adapter, handle: Any, case: Case, step: Step) -> Observati
     return Observation(before, output, stages, gradients, passed, after, mapped, calibrated, wrote)
 
 
-def _prepared(target: Any, handle: Any, step: Step) -> tuple[Arrays | None, Arrays | None]:
+def prepared(target: Any, handle: Any, step: Step) -> tuple[Arrays | None, Arrays | None]:
     """Set weights and calibrate, if the step asks for it."""
     mapped = calibrated = None
     if step.weight is not None:

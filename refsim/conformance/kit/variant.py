@@ -7,13 +7,13 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from functools import lru_cache
 from types import FunctionType, SimpleNamespace
-from typing import Any, Final
+from typing import Any
 
 from refsim import backends, spec
 from refsim.conformance.adapters.own import Handle, Own
 from refsim.conformance.mistakes import Wrong
 
-__all__ = ["CALLED", "Mistaken", "Watched", "mistaken", "mistaken_spec"]
+__all__ = ["Mistaken", "Watched", "mistaken", "mistaken_spec"]
 
 
 @lru_cache(maxsize=512)
@@ -64,17 +64,12 @@ def _copy(function: FunctionType, names: dict[str, Any]) -> FunctionType:
     return made
 
 
-CALLED: Final[set[str]] = set()
-"""Functions of the specification that :class:`Watched` has called."""
-
-
-@lru_cache(maxsize=1)
-def _watched_spec() -> SimpleNamespace:
+def _watched_spec(called: set[str]) -> SimpleNamespace:
     """The functions of the specification, each of which notes its name when it is called."""
 
     def noting(function: FunctionType, copy: FunctionType) -> Any:
         def noted(*given: Any, **named: Any) -> Any:
-            CALLED.add(function.__name__)
+            called.add(function.__name__)
             return copy(*given, **named)
 
         return noted
@@ -152,7 +147,8 @@ class Mistaken(_Replaced):
 
 
 class Watched(_Replaced):
-    """refsim's own tile that notes in :data:`CALLED` which functions it calls."""
+    """refsim's own tile that notes in ``called`` which functions of the specification it calls."""
 
     def __init__(self) -> None:
-        super().__init__(_watched_spec())
+        self.called: set[str] = set()
+        super().__init__(_watched_spec(self.called))
